@@ -1,0 +1,9 @@
+"""Settings of the whole test run."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio: the database drivers need it."""
+    return "asyncio"

@@ -1,0 +1,67 @@
+"""Every name a plugin author imports. Under semantic versioning; nothing else of the core is.
+
+`mcp_gateway.catalog` has the media vocabulary, `mcp_gateway.testing` what tests of plugins need.
+"""
+
+from mcp_gateway.call import (
+    LOG_LEVELS,
+    Call,
+    Caller,
+    ElicitationAnswer,
+    LogLevel,
+    SamplingAnswer,
+    SamplingRequest,
+)
+from mcp_gateway.capability import Capability, Completer, NoParams, Prompt, capability, prompt
+from mcp_gateway.clock import Clock
+from mcp_gateway.content import Audio, Content, EmbeddedResource, Image, Message, ResourceLink, Text
+from mcp_gateway.errors import (
+    Conflict,
+    Forbidden,
+    GatewayError,
+    InternalError,
+    InvalidCursor,
+    InvalidParams,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from mcp_gateway.hookspecs import hookimpl
+from mcp_gateway.services import Services
+
+__all__ = [
+    "LOG_LEVELS",
+    "Audio",
+    "Call",
+    "Caller",
+    "Capability",
+    "Clock",
+    "Completer",
+    "Conflict",
+    "Content",
+    "ElicitationAnswer",
+    "EmbeddedResource",
+    "Forbidden",
+    "GatewayError",
+    "Image",
+    "InternalError",
+    "InvalidCursor",
+    "InvalidParams",
+    "LogLevel",
+    "Message",
+    "NoParams",
+    "NotFound",
+    "Prompt",
+    "RateLimited",
+    "ResourceLink",
+    "SamplingAnswer",
+    "SamplingRequest",
+    "Services",
+    "Text",
+    "Unauthenticated",
+    "Unavailable",
+    "capability",
+    "hookimpl",
+    "prompt",
+]

@@ -1,0 +1,1 @@
+"""The cache: one interface, in memory or in Redis."""

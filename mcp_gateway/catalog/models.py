@@ -1,0 +1,198 @@
+"""The words of the media world that all plugins share. Plain values; `store.py` keeps them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Literal, NewType
+
+TitleId = NewType("TitleId", str)
+PersonId = NewType("PersonId", str)
+
+Kind = Literal["movie", "series", "season", "episode"]
+KINDS: tuple[Kind, ...] = ("movie", "series", "season", "episode")
+
+Role = Literal["actor", "director", "writer"]
+ROLES: tuple[Role, ...] = ("actor", "director", "writer")
+
+
+class OfferKind(StrEnum):
+    """How a title is paid for."""
+
+    FLATRATE = "flatrate"
+    ADS = "ads"
+    FREE = "free"
+    RENT = "rent"
+    BUY = "buy"
+    ADDON = "addon"
+    CINEMA = "cinema"
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """One person's part in a title. Credits of a title are in billing order."""
+
+    name: str
+    role: Role
+    character: str | None = None
+
+    @property
+    def person_id(self) -> PersonId:
+        """The person's id; see `person_id_of`."""
+        return person_id_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What one source's audience thinks; the scale is the source's own."""
+
+    score: float
+    votes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeTitle:
+    """Another name of a title. `language` is BCP 47, None when the source does not say."""
+
+    name: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleFacts:
+    """What one source says about a title: everything but the identity that we give it.
+
+    Attributes:
+        name: The display name.
+        genres: English genre names, e.g. `Science Fiction`; order is the source's.
+        keywords: Free words, most telling first.
+        countries: ISO 3166-1 alpha-2.
+        original_language: ISO 639-1.
+        certification: US rating, e.g. `PG-13`.
+        ratings: By source: `imdb` and `tmdb` from 0 to 10, `movielens` from 0.5 to 5.
+        popularity: 0 to 100, comparable over the catalogue.
+        external_ids: By scheme: `imdb`, `tmdb`, `tvdb`, `wikidata`, `movielens`, `justwatch`, or a platform's key.
+        parent_id: The series of a season, the season (or series) of an episode.
+    """
+
+    kind: Kind
+    name: str
+    year: int | None = None
+    release_date: date | None = None
+    runtime_minutes: int | None = None
+    season_count: int | None = None
+    overview: str | None = None
+    overview_source: str | None = None
+    tagline: str | None = None
+    certification: str | None = None
+    original_language: str | None = None
+    popularity: float = 0.0
+    genres: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    alternative_titles: tuple[AlternativeTitle, ...] = ()
+    credits: tuple[Credit, ...] = ()
+    ratings: Mapping[str, Rating] = field(default_factory=dict)
+    external_ids: Mapping[str, str] = field(default_factory=dict)
+    parent_id: TitleId | None = None
+    season_number: int | None = None
+    episode_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Title(TitleFacts):
+    """A film, series, season or episode of the catalogue.
+
+    Attributes:
+        id: Ours, stable for ever. Titles first seen in our own format keep that file's id.
+        revision: The catalogue's revision in which this title last changed.
+    """
+
+    id: TitleId
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who acts in, directs or writes titles."""
+
+    id: PersonId
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One way to watch a title.
+
+    Attributes:
+        platform: The platform's key, e.g. `hbo_max`.
+        region: ISO 3166-1 alpha-2; None when the source does not say.
+        tier: The plan's name where a platform has several.
+        quality: `sd hd qhd uhd`, None when unknown.
+        price_minor: In the currency's minor units (cents); None when not priced apiece.
+        currency: ISO 4217.
+        valid_from, valid_until: Half-open, UTC; None is open-ended.
+        confidence: 0 to 1, how sure the source makes us.
+    """
+
+    title_id: TitleId
+    platform: str
+    kind: OfferKind
+    source: str
+    observed_at: datetime
+    region: str | None = None
+    tier: str | None = None
+    quality: str | None = None
+    price_minor: int | None = None
+    currency: str | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    link: str | None = None
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A streaming service or shop, by the key that offers carry."""
+
+    key: str
+    name: str
+
+
+_NOT_WORD = re.compile(r"[\W_]+")
+_ARTICLES = frozenset({"the", "a", "an"})
+
+
+def normalise_name(name: str) -> str:
+    """Fold a name to what comparisons use: case, diacritics and punctuation gone, `&` read as `and`.
+
+    Letters of other scripts stay. A name of punctuation only (e.g. `...`) stays as it is, casefolded.
+    """
+    if name.isascii():
+        folded = name.lower()
+    else:
+        decomposed = unicodedata.normalize("NFKD", name.casefold())
+        folded = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _NOT_WORD.sub(" ", folded.replace("&", " and ").replace("'", "").replace("’", "")).strip() or folded.strip()
+
+
+def without_article(normalised: str) -> str:
+    """Drop a leading English article, unless nothing else would be left."""
+    first, _, rest = normalised.partition(" ")
+    return rest if rest and first in _ARTICLES else normalised
+
+
+def stable_id(prefix: str, *parts: object) -> str:
+    """An id that depends on nothing but its parts: prefix and 12 hexadecimal digits."""
+    text = "\x1f".join(str(part) for part in parts)
+    return prefix + blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def person_id_of(name: str) -> PersonId:
+    """The id of a person known by name only; the same for all spellings that fold to the same name."""
+    return PersonId(stable_id("pn", normalise_name(name)))

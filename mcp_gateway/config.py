@@ -1,0 +1,313 @@
+"""All settings of the gateway, and the only code that reads settings files and the environment.
+
+Order, strongest first: command-line options, `MEDIA_GATEWAY_SECTION__KEY`, gateway.toml, defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mcp_gateway.errors import SettingsError, nearest
+
+PREFIX = "MEDIA_GATEWAY_"
+CONFIG_NAME = "gateway.toml"
+
+# Variables whose names say no section.
+_SHORT_NAMES = {"MEDIA_GATEWAY_DATA_DIR": ("gateway", "data_dir")}
+_NOT_SETTINGS = {"MEDIA_GATEWAY_CONFIG"}
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Section(BaseModel):
+    """A table of gateway.toml: unknown keys are refused, values never change after the start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GatewaySection(Section):
+    """What runs, and where it keeps its data."""
+
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("media-gateway", appauthor=False),
+        description="Folder of the embedded database, the indexes and the generated secret.",
+    )
+    plugins_dir: Path | None = Field(None, description="Folder with more plugins: `name.py` or `name/plugin.py`.")
+    disabled: list[str] = Field(default=[], description="Plugins that are not loaded.")
+    strict_plugins: bool = Field(False, description="Stop the start when a plugin cannot be loaded or started.")
+    profile: str = Field(
+        "discovery",
+        description="Tools that are offered: `discovery`, `full`, or plugin names separated by commas.",
+    )
+    startup_seconds: float = Field(30, gt=0, le=600, description="Time a plugin may take to start.")
+    call_seconds: float = Field(30, gt=0, le=3600, description="Time a call may take, unless its tool says otherwise.")
+
+    @field_validator("disabled", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_list(value)
+
+
+class HttpSection(Section):
+    """The HTTP server: MCP over HTTP+SSE and streamable HTTP, REST, and health."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    allowed_hosts: list[str] = Field(
+        default=[], description="Host header values accepted besides localhost, e.g. `media.example:443` or `media.example`."
+    )
+    allowed_origins: list[str] = Field(
+        default=[], description="Origin header values accepted besides localhost, e.g. `https://app.example`."
+    )
+    allow_unauthenticated: bool = Field(
+        False,
+        description="Listen beyond this machine although nobody has to sign in. Only behind a proxy that does it.",
+    )
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    max_sessions: int = Field(10_000, ge=1, description="Open MCP sessions of each HTTP transport.")
+    session_idle_seconds: float = Field(1800, gt=0, description="A streamable HTTP session unused for so long is closed.")
+    sse_ping_seconds: float = Field(15, gt=0, description="Pause between comment lines that keep an SSE stream open.")
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_list(value)
+
+
+class StorageSection(Section):
+    """The database that holds the catalogue and everything plugins keep."""
+
+    url: str = Field(
+        "",
+        description="`sqlite:///path/to/file` or `postgresql://user:password@host/database`. "
+        "Empty: `media-gateway.sqlite3` in the data folder.",
+    )
+    pool_size: int = Field(10, ge=1, le=200, description="Database connections kept open at most.")
+    busy_seconds: float = Field(10, gt=0, le=600, description="How long to wait for another writer.")
+
+
+class CacheSection(Section):
+    """The cache."""
+
+    url: str = Field("memory://", description="`memory://` or `redis://host:6379/0`.")
+    max_entries: int = Field(50_000, ge=1, description="Entries that the in-memory cache holds at most.")
+
+
+class EventsSection(Section):
+    """The bus that carries events between plugins and instances."""
+
+    url: str = Field("memory://", description="`memory://`, `redis://host:6379/0` or `kafka://host:9092`.")
+    poll_seconds: float = Field(0.25, gt=0, le=60, description="Pause between looks at the outbox.")
+    retention_hours: float = Field(24, gt=0, description="How long delivered events are kept in the outbox.")
+
+
+class PaginationSection(Section):
+    """Cursors of long lists."""
+
+    cursor_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs cursors; instances that share a database need the same. "
+        "Empty: one is generated and kept in the data folder.",
+    )
+    cursor_hours: float = Field(72, gt=0, description="How long a cursor can be used.")
+
+
+class LogSection(Section):
+    """Logs, which always go to standard error."""
+
+    level: LogLevel = Field("info", description="Least severe level that is written.")
+    format: Literal["text", "json"] = Field("text", description="`json` writes one object a line.")
+
+
+class Settings(BaseSettings):
+    """All settings. Build them with `load()`, or directly in tests."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    gateway: GatewaySection = GatewaySection()
+    http: HttpSection = HttpSection()
+    storage: StorageSection = StorageSection()
+    cache: CacheSection = CacheSection()
+    events: EventsSection = EventsSection()
+    pagination: PaginationSection = PaginationSection()
+    log: LogSection = LogSection()
+    plugins: dict[str, dict[str, Any]] = Field(default={}, description="One table per plugin, with its own settings.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what is passed in: `load()` gathers the sources and reports their errors."""
+        return (init_settings,)
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database, the embedded one by default."""
+        return self.storage.url or f"sqlite:///{self.gateway.data_dir / 'media-gateway.sqlite3'}"
+
+
+
+
+def load(
+    config: Path | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Gather the settings.
+
+    Args:
+        config: The settings file. None: `MEDIA_GATEWAY_CONFIG`, else gateway.toml here or in the data
+            folder, if there is one.
+        overrides: Command-line options, by section and key; a value of None counts as absent.
+        environ: The environment; the process's own by default.
+
+    Raises:
+        SettingsError: A file cannot be read, a key is unknown or a value is wrong. One line a fault.
+    """
+    environ = os.environ if environ is None else environ
+    options = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in (overrides or {}).items()
+    }
+    variables = _from_environment(environ)
+    path = _find_config(config, environ, options, variables)
+    merged: dict[str, Any] = {}
+    origin: dict[tuple[str, ...], str] = {}
+    for name, values in ((str(path), _read_toml(path)), ("environment", variables), ("command line", options)):
+        _merge(merged, values, origin, name)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(fault, origin) for fault in error.errors())) from None
+
+
+def parse_plugin_settings(name: str, model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
+    """Validate the `[plugins.<name>]` table against the plugin's own model.
+
+    Raises:
+        SettingsError: As `load()`.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(fault, ("plugins", name), model) for fault in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _find_config(
+    config: Path | None, environ: Mapping[str, str], options: dict[str, Any], variables: dict[str, Any]
+) -> Path | None:
+    named = config or (Path(environ["MEDIA_GATEWAY_CONFIG"]) if environ.get("MEDIA_GATEWAY_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise SettingsError(f"{named}: there is no such settings file. Check --config or MEDIA_GATEWAY_CONFIG.")
+        return named
+    data_dir = options.get("gateway", {}).get("data_dir") or variables.get("gateway", {}).get("data_dir")
+    folders = (Path(), Path(data_dir) if data_dir else GatewaySection().data_dir)
+    return next((folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file()), None)
+
+
+def _read_toml(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}.") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
+            continue
+        path = _SHORT_NAMES.get(name) or tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if len(path) < 2:
+            raise SettingsError(_unknown_variable(name))
+        table = found
+        for part in path[:-1]:
+            table = table.setdefault(part, {})
+        table[path[-1]] = value
+    return found
+
+
+def _unknown_variable(name: str) -> str:
+    known = [*_SHORT_NAMES, *_NOT_SETTINGS, *(_variable(path) for path in setting_paths())]
+    close = nearest(name, known)
+    return f"{name}: unknown variable" + (f"; did you mean {close}?" if close else ".")
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: dict[tuple[str, ...], str], name: str) -> None:
+    def walk(target: dict[str, Any], source: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        for key, value in source.items():
+            here = (*path, key)
+            origin[here] = name
+            if isinstance(value, Mapping):
+                inner = target.setdefault(key, {})
+                if isinstance(inner, dict):
+                    walk(inner, value, here)
+                    continue
+            target[key] = value
+
+    walk(into, values, ())
+
+
+def _explain(fault: Any, origin: Mapping[tuple[str, ...], str]) -> str:
+    path = tuple(str(part) for part in fault["loc"])
+    source = next((origin[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origin), "settings")
+    return f"{source}: {_describe(fault, (), Settings)}"
+
+
+def _describe(fault: Any, prefix: tuple[str, ...], model: type[BaseModel]) -> str:
+    path = tuple(str(part) for part in fault["loc"])
+    shown = ".".join((*prefix, *path))
+    if fault["type"] != "extra_forbidden":
+        return f"{shown}: {fault['msg'][0].lower()}{fault['msg'][1:]}."
+    close = nearest(path[-1], _keys_at(model, path[:-1]))
+    return f"{shown}: unknown setting" + (f"; did you mean {close!r}?" if close else ".")
+
+
+def _keys_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        inner = _section_of(field) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    candidates = (field.annotation, *get_args(field.annotation))
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+
+
+def setting_paths() -> Iterator[tuple[str, str]]:
+    """Every (section, key) of the core, in the order of the reference."""
+    for section, field in Settings.model_fields.items():
+        model = _section_of(field)
+        for key in model.model_fields if model else ():
+            yield section, key
+
+
+def _variable(path: tuple[str, str]) -> str:
+    return f"{PREFIX}{path[0]}__{path[1]}".upper()
+
+
+def _split_list(value: object) -> object:
+    """Let a variable say a list as `a, b`."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value

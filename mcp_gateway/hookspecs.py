@@ -1,0 +1,61 @@
+"""Every hook a plugin may implement. An implementation takes any subset of the arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pluggy
+from pydantic import BaseModel
+from starlette.routing import BaseRoute
+
+from mcp_gateway.capability import Capability, Prompt
+from mcp_gateway.services import Services
+
+PROJECT = "mcp_gateway"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Contribution = Capability | Prompt | BaseRoute
+
+
+@hookspec
+def register_settings() -> type[BaseModel]:
+    """The model of the plugin's `[plugins.<name>]` table.
+
+    Called once, before the start and when printing the settings reference: no I/O. The model forbids unknown
+    fields and has defaults with which the plugin works. Raising quarantines the plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_migrations() -> Path:
+    """The folder of the plugin's Alembic versions.
+
+    Called once, before the start: no I/O. The versions form a branch labelled with the plugin's name; its
+    tables begin with `<name>_`. Raising, or a migration that fails, quarantines the plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_platforms() -> Iterable[Any]:
+    """The streaming platforms whose rows the plugin can read (`PlatformNormalizer`).
+
+    Called once, before any plugin starts: no I/O. A key that is taken quarantines the plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def lifespan(services: Services, settings: BaseModel) -> AbstractAsyncContextManager[Iterable[Contribution]]:
+    """The plugin's life: an async context manager that yields what it registers.
+
+    Entered once per start, in a task of its own, within `startup_seconds`; left when the gateway stops, last
+    started first. Yields capabilities, prompts and Starlette routes. State is its local variables.
+    Raising, hanging or registering something wrong quarantines the plugin.
+    """
+    raise NotImplementedError

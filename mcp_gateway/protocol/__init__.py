@@ -1,0 +1,1 @@
+"""MCP, on the SDK's low-level server."""

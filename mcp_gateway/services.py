@@ -1,0 +1,136 @@
+"""What the gateway lends each plugin, and what plugins lend one another."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast, overload
+
+import anyio
+
+from mcp_gateway.cache.cache import Cache
+from mcp_gateway.catalog.events import Event
+from mcp_gateway.catalog.store import Catalog
+from mcp_gateway.clock import Clock
+from mcp_gateway.pagination import Cursors
+from mcp_gateway.storage.engine import Database
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Event)
+Unset = object()
+
+
+class Events(Protocol):
+    """Publishes facts and hears of them. At least once, so handlers are idempotent by the event's id."""
+
+    async def publish(self, event: Event, *, tx: Any = None) -> None:
+        """Publish.
+
+        Args:
+            event: The fact.
+            tx: A connection from `db.transaction()`: the event goes out if, and only if, that commits.
+        """
+        ...
+
+    def subscribe(
+        self, event_type: type[E], handler: Callable[[E], Awaitable[None]], *, group: str | None = None
+    ) -> None:
+        """Call the handler for every event of the type, until the plugin stops.
+
+        Args:
+            event_type: The events wanted.
+            handler: Called one event at a time. When it raises, the event comes again, after a pause.
+            group: None: on every instance, from now on. A name: once per group, from where it left off.
+        """
+        ...
+
+
+class Background(Protocol):
+    """Work that outlives a request. Supervised: what fails is logged and started again, with growing pauses."""
+
+    def start(self, job: Callable[[], Awaitable[None]], *, name: str) -> None:
+        """Run a job until it returns or the plugin stops."""
+        ...
+
+    def every(self, seconds: float, job: Callable[[], Awaitable[None]], *, name: str) -> None:
+        """Run a job now and then: `seconds` after it last ended."""
+        ...
+
+
+class Resources(Protocol):
+    """Tells subscribers that a resource changed."""
+
+    def changed(self, uri: str) -> None:
+        """Notify whoever subscribed to this URI, on every instance."""
+        ...
+
+
+class Shutdown(Protocol):
+    """Whether the gateway is going down."""
+
+    @property
+    def draining(self) -> anyio.Event:
+        """Set when the gateway begins to stop: finish what you do, start nothing long."""
+        ...
+
+
+@dataclass(slots=True)
+class Lent:
+    """Services that plugins provide to one another, by type."""
+
+    by_type: dict[type[Any], tuple[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The gateway's services, as one plugin sees them.
+
+    Attributes:
+        plugin: The plugin's name.
+        data_dir: A folder of the plugin's own, for files that can be rebuilt.
+        cache: Its keys are the plugin's own.
+        cursors: Signs the cursors of the plugin's long lists.
+        platforms: The normalizers of all plugins, by platform key.
+    """
+
+    plugin: str
+    data_dir: Path
+    db: Database
+    cache: Cache
+    events: Events
+    catalog: Catalog
+    cursors: Cursors
+    background: Background
+    resources: Resources
+    clock: Clock
+    shutdown: Shutdown
+    platforms: Mapping[str, Any]
+    lent: Lent
+
+    def provide(self, interface: type[T], service: T) -> None:
+        """Lend a service to other plugins, until this one stops.
+
+        Raises:
+            ValueError: Another plugin provides it already.
+        """
+        if interface in self.lent.by_type:
+            raise ValueError(f"{interface.__name__} is already provided by {self.lent.by_type[interface][0]!r}")
+        self.lent.by_type[interface] = (self.plugin, service)
+
+    @overload
+    def get(self, interface: type[T]) -> T: ...
+    @overload
+    def get(self, interface: type[T], default: T) -> T: ...
+    def get(self, interface: type[T], default: Any = Unset) -> T:
+        """The service another plugin lends. Ask per request: plugins come and go.
+
+        Raises:
+            LookupError: Nobody provides it and no default was given.
+        """
+        found = self.lent.by_type.get(interface)
+        if found is not None:
+            return cast(T, found[1])
+        if default is Unset:
+            raise LookupError(f"no plugin provides {interface.__name__}")
+        return cast(T, default)

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Writes the lock files anew. They carry hashes and name no registry.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+compile() {
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+        --no-emit-index-url --no-emit-find-links --no-annotate "$@"
+}
+compile pyproject.toml requirements/build.in --extra kafka --group dev -o requirements/dev.txt
+compile pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/run.txt
