@@ -63,7 +63,8 @@ class HttpSection(Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     allowed_hosts: list[str] = Field(
-        default=[], description="Host header values accepted besides localhost, e.g. `media.example:443` or `media.example`."
+        default=[],
+        description="Host header values accepted besides localhost, e.g. `media.example:443` or `media.example`.",
     )
     allowed_origins: list[str] = Field(
         default=[], description="Origin header values accepted besides localhost, e.g. `https://app.example`."
@@ -74,7 +75,9 @@ class HttpSection(Section):
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
     max_sessions: int = Field(10_000, ge=1, description="Open MCP sessions of each HTTP transport.")
-    session_idle_seconds: float = Field(1800, gt=0, description="A streamable HTTP session unused for so long is closed.")
+    session_idle_seconds: float = Field(
+        1800, gt=0, description="A streamable HTTP session unused for so long is closed."
+    )
     sse_ping_seconds: float = Field(15, gt=0, description="Pause between comment lines that keep an SSE stream open.")
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
@@ -145,7 +148,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take only what is passed in: `load()` gathers the sources and reports their errors."""
         return (init_settings,)
@@ -154,8 +160,6 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The URL of the database, the embedded one by default."""
         return self.storage.url or f"sqlite:///{self.gateway.data_dir / 'media-gateway.sqlite3'}"
-
-
 
 
 def load(
@@ -225,7 +229,9 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not valid TOML: {error}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}.") from None
+        raise SettingsError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}."
+        ) from None
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -44,8 +44,7 @@ class _Generator(GenerateJsonSchema):
 
 def _compact(schema: dict[str, Any]) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
-    inlined = _inline(schema, definitions)
-    assert isinstance(inlined, dict)
+    inlined: dict[str, Any] = _inline(schema, definitions)
     inlined.pop("description", None)
     inlined.setdefault("properties", {})
     return inlined

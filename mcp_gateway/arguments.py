@@ -1,0 +1,155 @@
+"""What callers send, held against a JSON Schema: coerced from text where it came as text, and explained when wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import jsonschema_rs
+
+from mcp_gateway.errors import InvalidParams, nearest
+
+MAX_ALLOWED_SHOWN = 40
+
+
+class Validator(Protocol):
+    """A compiled schema."""
+
+    def is_valid(self, instance: Any) -> bool:
+        """Whether the instance fits."""
+        ...
+
+    def iter_errors(self, instance: Any) -> Any:
+        """The faults of the instance."""
+        ...
+
+
+def compile_schema(schema: Mapping[str, Any]) -> Validator:
+    """Compile a schema once, to validate often. References to other documents are never fetched.
+
+    Raises:
+        ValueError: It is not a JSON Schema.
+    """
+    return jsonschema_rs.validator_for(dict(schema), offline=True)
+
+
+def check(validator: Validator, schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    """Let valid arguments pass.
+
+    Raises:
+        InvalidParams: The first fault, with its field, what is allowed and the nearest valid value.
+    """
+    if not validator.is_valid(arguments):
+        faults = sorted(validator.iter_errors(arguments), key=_unknown_names_first)
+        raise _explain(faults[0], schema)
+
+
+def without_nulls(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out members that are null: models often send one for every optional parameter."""
+    return {
+        name: without_nulls(value) if isinstance(value, dict) else value
+        for name, value in arguments.items()
+        if value is not None
+    }
+
+
+def from_text(schema: Mapping[str, Any], values: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
+    """Read arguments that came as text, from a URI, a query string or a command line, as the schema has them.
+
+    Args:
+        schema: An object schema.
+        values: By name; `filters.year_from` reaches into an object, several values make a list.
+
+    Returns:
+        Arguments still to be checked: text that is not what the schema wants stays text.
+    """
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        *parents, last = name.split(".")
+        target, inner = arguments, schema
+        for parent in parents:
+            inner = _property(inner, parent)
+            step = target.setdefault(parent, {})
+            target = step if isinstance(step, dict) else {}
+        target[last] = _coerce(_property(inner, last), value)
+    return arguments
+
+
+def _property(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = schema.get("properties", {}).get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _coerce(schema: Mapping[str, Any], value: str | Sequence[str]) -> Any:
+    if schema.get("type") == "array":
+        items = [value] if isinstance(value, str) else value
+        return [_coerce(schema.get("items", {}), item) for item in items]
+    text = value if isinstance(value, str) else value[-1]
+    match schema.get("type"):
+        case "integer":
+            return _number(text, int)
+        case "number":
+            return _number(text, float)
+        case "boolean":
+            return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    return text
+
+
+def _number(text: str, kind: type[int] | type[float]) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _unknown_names_first(fault: Any) -> int:
+    return 0 if fault.kind.name == "additionalProperties" else 1
+
+
+def _explain(fault: Any, schema: Mapping[str, Any]) -> InvalidParams:
+    path = [str(part) for part in fault.instance_path]
+    details = fault.kind.as_dict()
+    match fault.kind.name:
+        case "additionalProperties":
+            name = details["unexpected"][0]
+            known = list(_object_at(schema, fault.instance_path).get("properties", {}))
+            close = nearest(name, known)
+            return InvalidParams(_shown([*path, name]), "is not a parameter", allowed=known, nearest=close)
+        case "required":
+            return InvalidParams(_shown([*path, details["property"]]), "is required")
+        case "enum":
+            options = [str(option) for option in details["options"]]
+            close = nearest(str(fault.instance), options)
+            return InvalidParams(_shown(path), "is not allowed", allowed=options[:MAX_ALLOWED_SHOWN], nearest=close)
+        case "type":
+            return InvalidParams(_shown(path), f"must be of type {' or '.join(details['types'])}")
+        case kind:
+            return InvalidParams(_shown(path), _bound(kind, details))
+
+
+_BOUNDS = {
+    "minimum": "must be at least {limit}",
+    "maximum": "must be at most {limit}",
+    "exclusiveMinimum": "must be more than {limit}",
+    "exclusiveMaximum": "must be less than {limit}",
+    "minLength": "must have at least {limit} characters",
+    "maxLength": "must have at most {limit} characters",
+    "minItems": "must have at least {limit} items",
+    "maxItems": "must have at most {limit} items",
+}
+
+
+def _bound(kind: str, details: Mapping[str, Any]) -> str:
+    text = _BOUNDS.get(kind)
+    return text.format(**details) if text and "limit" in details else f"does not fit the schema ({kind})"
+
+
+def _object_at(schema: Mapping[str, Any], path: Sequence[Any]) -> Mapping[str, Any]:
+    for part in path:
+        inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+        schema = inner if isinstance(inner, Mapping) else {}
+    return schema
+
+
+def _shown(path: Sequence[str]) -> str:
+    return ".".join(path)[:200] or "arguments"

@@ -1,0 +1,380 @@
+"""What is registered, and the narrow waist: every call of every face passes `Registry.invoke`.
+
+Every rule that must hold on all faces (scopes, validation, time limit, what an error may say) is here, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from secrets import token_hex
+from typing import Any, TypeVar
+
+import anyio
+from mcp.shared.path_security import contains_path_traversal
+from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
+from pydantic import BaseModel, ValidationError
+from starlette.routing import BaseRoute
+
+from mcp_gateway.arguments import Validator, check, compile_schema, from_text, without_nulls
+from mcp_gateway.call import Call
+from mcp_gateway.capability import Capability, Definition, Prompt
+from mcp_gateway.content import Content, Message, Text
+from mcp_gateway.errors import Forbidden, GatewayError, InternalError, InvalidParams, NotFound, Unavailable
+from mcp_gateway.hookspecs import Contribution
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+COMPLETION_SECONDS = 5.0
+MAX_URI_LENGTH = 2048
+
+# Paths of the gateway itself; a plugin's route may not begin with one.
+RESERVED_PATHS = ("/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics", "/openapi.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A capability, who brought it, and its compiled schemas."""
+
+    plugin: str
+    capability: Capability
+    input: Validator
+    output: Validator | None
+    template: UriTemplate | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPrompt:
+    """A prompt and who brought it."""
+
+    plugin: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a capability answered: the JSON object of a typed result, or content without a schema."""
+
+    value: dict[str, Any] | None = None
+    content: Content | None = None
+
+
+@dataclass(slots=True)
+class _Contributions:
+    capabilities: list[Registered] = field(default_factory=list)
+    prompts: list[RegisteredPrompt] = field(default_factory=list)
+    routes: list[BaseRoute] = field(default_factory=list)
+
+
+class Registry:
+    """Everything the plugins contribute.
+
+    Args:
+        profile: Which tools are offered: `discovery`, `full`, or plugin names separated by commas.
+        call_seconds: Time limit of capabilities that set none.
+    """
+
+    def __init__(self, *, profile: str = "full", call_seconds: float = 30) -> None:
+        self._by_plugin: dict[str, _Contributions] = {}
+        self._profile = profile
+        self._call_seconds = call_seconds
+        self._on_change: list[Callable[[], None]] = []
+        self._index()
+        self.revision = 0
+
+    def add(self, plugin: str, contributions: Iterable[Contribution]) -> None:
+        """Register all of a plugin's contributions, or none.
+
+        Raises:
+            Definition: A name, URI or route is taken or wrong; the message names it.
+        """
+        new = _Contributions()
+        for item in contributions:
+            match item:
+                case Capability():
+                    new.capabilities.append(_compile(plugin, item))
+                case Prompt():
+                    new.prompts.append(RegisteredPrompt(plugin, item))
+                case BaseRoute():
+                    new.routes.append(item)
+                case _:
+                    raise Definition(f"yielded a {type(item).__name__}, which is not a capability, prompt or route")
+        self._refuse_taken(new)
+        self._by_plugin[plugin] = new
+        self._changed()
+
+    def remove(self, plugin: str) -> None:
+        """Take back what a plugin registered."""
+        if self._by_plugin.pop(plugin, None) is not None:
+            self._changed()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call the listener after every change."""
+        self._on_change.append(listener)
+
+    def tools(self) -> list[Registered]:
+        """The tools of the profile, by name."""
+        return list(self._tools.values())
+
+    def tool(self, name: str) -> Registered:
+        """One tool of the profile.
+
+        Raises:
+            NotFound: With the nearest names.
+        """
+        return _find(self._tools, "tool", name)
+
+    def resources(self) -> list[Registered]:
+        """Capabilities with a fixed URI, by URI."""
+        return list(self._resources.values())
+
+    def templates(self) -> list[Registered]:
+        """Capabilities with a URI template, by template."""
+        return self._templates
+
+    def resource_for(self, uri: str) -> tuple[Registered, dict[str, Any]]:
+        """The capability that reads a URI, and the arguments that the URI carries.
+
+        Raises:
+            NotFound: No resource has this URI.
+        """
+        if len(uri) <= MAX_URI_LENGTH:
+            if uri in self._resources:
+                return self._resources[uri], {}
+            for registered in self._templates:
+                found = registered.template.match(uri) if registered.template else None
+                if found is not None and not any(_is_suspect(value) for value in found.values()):
+                    return registered, from_text(registered.capability.input_schema, found)
+        raise NotFound("resource", uri)
+
+    def template(self, uri_template: str) -> Registered:
+        """The capability with this URI or URI template, as it is written.
+
+        Raises:
+            NotFound: There is none.
+        """
+        by_uri = {r.capability.uri or "": r for r in self._templates} | self._resources
+        return _find(by_uri, "resource template", uri_template)
+
+    def prompts(self) -> list[RegisteredPrompt]:
+        """All prompts, by name."""
+        return list(self._prompts.values())
+
+    def prompt(self, name: str) -> RegisteredPrompt:
+        """One prompt.
+
+        Raises:
+            NotFound: With the nearest names.
+        """
+        return _find(self._prompts, "prompt", name)
+
+    def capabilities(self) -> list[Registered]:
+        """All capabilities, whatever the profile, by name."""
+        return list(self._capabilities.values())
+
+    def routes(self) -> list[Registered]:
+        """Capabilities with a REST route."""
+        return [registered for registered in self.capabilities() if registered.capability.rest]
+
+    def plugin_routes(self) -> list[BaseRoute]:
+        """The Starlette routes of the plugins."""
+        return [route for contributions in self._by_plugin.values() for route in contributions.routes]
+
+    async def invoke(self, registered: Registered, arguments: Mapping[str, Any], call: Call) -> Outcome:
+        """Run a capability: authorise, validate, run within the time limit, validate the result.
+
+        Raises:
+            GatewayError: And nothing else. An unexpected failure is logged and becomes an InternalError.
+        """
+        capability = registered.capability
+        if not call.caller.may(capability.scopes):
+            raise Forbidden("This needs more rights.", scopes=sorted(capability.scopes))
+        params = _params(registered, arguments)
+        seconds = capability.timeout_seconds or self._call_seconds
+        result = await _contained(capability.name, lambda: capability.handler(params, call), seconds)
+        return _outcome(registered, result)
+
+    async def get_prompt(
+        self, registered: RegisteredPrompt, arguments: Mapping[str, str], call: Call
+    ) -> Sequence[Message]:
+        """Fill a prompt.
+
+        Raises:
+            GatewayError: As `invoke`.
+        """
+        prompt = registered.prompt
+        params = _prompt_params(prompt, arguments)
+        answer = await _contained(prompt.name, lambda: prompt.handler(params, call), self._call_seconds)
+        return [Message("user", Text(answer))] if isinstance(answer, str) else answer
+
+    async def complete(
+        self, target: Registered | RegisteredPrompt, argument: str, value: str, call: Call
+    ) -> Sequence[str]:
+        """Values for an argument that begin with, or resemble, what was typed; best first.
+
+        Raises:
+            InvalidParams: The target has no such argument.
+            GatewayError: As `invoke`.
+        """
+        completions, properties = _completable(target)
+        if argument not in properties:
+            raise InvalidParams("argument.name", f"there is no argument {argument[:64]!r}", allowed=list(properties))
+        completer = completions.get(argument)
+        if completer is not None:
+            return await _contained(f"completion of {argument}", lambda: completer(value, call), COMPLETION_SECONDS)
+        options = properties[argument].get("enum", ())
+        return [str(option) for option in options if str(option).lower().startswith(value.lower())]
+
+    def _refuse_taken(self, new: _Contributions) -> None:
+        taken = {key: r.plugin for r in self._capabilities.values() for key in _keys(r.capability)}
+        for registered in new.capabilities:
+            for key in _keys(registered.capability):
+                if key in taken:
+                    raise Definition(f"{registered.capability.name}: {key} is taken by plugin {taken[key]!r}")
+                taken[key] = registered.plugin
+        for route in (*(r.capability.rest for r in new.capabilities if r.capability.rest), *new.routes):
+            path = getattr(route, "path", "")
+            if path.startswith(RESERVED_PATHS):
+                raise Definition(f"route {path}: the path belongs to the gateway")
+        prompts = set(self._prompts)
+        for registered_prompt in new.prompts:
+            name = registered_prompt.prompt.name
+            if name in prompts:
+                raise Definition(f"prompt {name!r} is taken")
+            prompts.add(name)
+
+    def _changed(self) -> None:
+        self._index()
+        self.revision += 1
+        for listener in self._on_change:
+            listener()
+
+    def _index(self) -> None:
+        registered = [r for contributions in self._by_plugin.values() for r in contributions.capabilities]
+        self._capabilities = _sorted({r.capability.name: r for r in registered})
+        self._tools = {name: r for name, r in self._capabilities.items() if self._offered(r)}
+        self._resources = _sorted(
+            {r.capability.uri: r for r in registered if r.capability.uri and not r.capability.is_template}
+        )
+        templates = {r.capability.uri: r for r in registered if r.capability.uri and r.capability.is_template}
+        self._templates = list(_sorted(templates).values())
+        prompts = [p for contributions in self._by_plugin.values() for p in contributions.prompts]
+        self._prompts = _sorted({p.prompt.name: p for p in prompts})
+
+    def _offered(self, registered: Registered) -> bool:
+        if not registered.capability.tool:
+            return False
+        if self._profile == "full":
+            return True
+        if self._profile == "discovery":
+            return not registered.capability.advanced
+        return registered.plugin in {name.strip() for name in self._profile.split(",")}
+
+
+def _compile(plugin: str, capability: Capability) -> Registered:
+    try:
+        return Registered(
+            plugin,
+            capability,
+            compile_schema(capability.input_schema),
+            compile_schema(capability.output_schema) if capability.output_schema is not None else None,
+            UriTemplate.parse(capability.uri) if capability.uri and capability.is_template else None,
+        )
+    except (ValueError, InvalidUriTemplate) as error:
+        raise Definition(f"{capability.name}: {error}") from None
+
+
+def _keys(capability: Capability) -> list[str]:
+    keys = [f"the name {capability.name!r}"]
+    if capability.uri:
+        keys.append(f"the URI {capability.uri!r}")
+    if capability.rest:
+        keys.append(f"the route {capability.rest.method} {capability.rest.path}")
+    return keys
+
+
+def _params(registered: Registered, arguments: Mapping[str, Any]) -> Any:
+    capability = registered.capability
+    if capability.params is None:
+        check(registered.input, capability.input_schema, arguments)
+        return dict(arguments)
+    given = without_nulls(arguments)
+    check(registered.input, capability.input_schema, given)
+    return _build(capability.params, given)
+
+
+def _prompt_params(prompt: Prompt, arguments: Mapping[str, str]) -> Any:
+    if prompt.params is None:
+        return dict(arguments)
+    known = list(prompt.params.model_fields)
+    for name in arguments:
+        if name not in known:
+            raise InvalidParams(name[:64], "is not an argument", allowed=known)
+    return _build(prompt.params, arguments)
+
+
+def _build(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
+    """Build the params; what the schema cannot say (patterns across fields, say) is refused here."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field_path = ".".join(str(part) for part in fault["loc"])
+        problem = "is required" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
+        raise InvalidParams(field_path, problem) from None
+
+
+async def _contained(name: str, run: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Run a plugin's code: within the time limit, and with nothing but a GatewayError coming out."""
+    try:
+        with anyio.move_on_after(seconds):
+            return await run()
+    except GatewayError:
+        raise
+    except Exception:
+        reference = token_hex(6)
+        log.exception("a call failed", extra={"capability": name, "reference": reference})
+        raise InternalError(reference) from None
+    raise Unavailable(f"This took longer than {seconds:g} seconds and was stopped.")
+
+
+def _outcome(registered: Registered, result: Any) -> Outcome:
+    capability = registered.capability
+    if capability.result is None and isinstance(result, Content):
+        return Outcome(content=result)
+    if capability.result is not None and isinstance(result, BaseModel):
+        value = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if registered.output is None or registered.output.is_valid(value):
+            return Outcome(value=value)
+    reference = token_hex(6)
+    log.error(
+        "a result does not fit its schema",
+        extra={"capability": capability.name, "reference": reference, "type": type(result).__name__},
+    )
+    raise InternalError(reference)
+
+
+def _completable(target: Registered | RegisteredPrompt) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    if isinstance(target, Registered):
+        return target.capability.completions, target.capability.input_schema.get("properties", {})
+    prompt = target.prompt
+    return prompt.completions, prompt.params.model_json_schema().get("properties", {}) if prompt.params else {}
+
+
+def _find(known: Mapping[str, T], what: str, name: str) -> T:
+    if name in known:
+        return known[name]
+    raise NotFound(what, name, nearest=get_close_matches(name[:200], known, n=3))
+
+
+def _sorted(by_key: Mapping[Any, T]) -> dict[str, T]:
+    return {key: by_key[key] for key in sorted(by_key)}
+
+
+def _is_suspect(value: str | list[str]) -> bool:
+    """Whether a URI variable could climb out of where it belongs, or hide something."""
+    parts = [value] if isinstance(value, str) else value
+    return any(contains_path_traversal(part) or not part.isprintable() for part in parts)
