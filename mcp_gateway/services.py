@@ -81,6 +81,10 @@ class Lent:
 
     by_type: dict[type[Any], tuple[str, Any]] = field(default_factory=dict)
 
+    def withdraw(self, plugin: str) -> None:
+        """Take back all that a plugin provides."""
+        self.by_type = {kind: lent for kind, lent in self.by_type.items() if lent[0] != plugin}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:

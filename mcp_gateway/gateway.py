@@ -1,0 +1,202 @@
+"""The gateway, assembled: settings, services and plugins. It has no global state; tests run several at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mcp_gateway import __version__, builtin
+from mcp_gateway.background import BackgroundJobs
+from mcp_gateway.bus import open_bus
+from mcp_gateway.bus.bus import Bus
+from mcp_gateway.bus.events import EventService
+from mcp_gateway.cache import open_cache, prefixed
+from mcp_gateway.cache.cache import Cache
+from mcp_gateway.catalog.store import Catalog
+from mcp_gateway.clock import Clock, SystemClock
+from mcp_gateway.config import Settings
+from mcp_gateway.errors import GatewayError, StorageError
+from mcp_gateway.pagination import Cursors, load_or_create_secret
+from mcp_gateway.plugin_manager import Plugin, PluginManager, discover
+from mcp_gateway.protocol.subscriptions import Subscriptions
+from mcp_gateway.registry import Registry
+from mcp_gateway.services import Lent, Services
+from mcp_gateway.shutdown import ShutdownState
+from mcp_gateway.storage.engine import Database, open_database
+from mcp_gateway.storage.migrations import CORE_BRANCH, migrate
+
+_INSTRUCTIONS = (
+    "Media Gateway knows films and series: what they are about, who made them, where they can be watched.",
+    ("search_titles", "To find titles by words, people, genre or year, use search_titles."),
+    ("resolve_title", "When a user names one title, use resolve_title first: names are shared by several works."),
+    ("get_titles", "Ids such as tt0468569 come from those answers; get_titles tells more about them."),
+    "Lists are paged: pass next_cursor back as cursor, with all other arguments unchanged.",
+)
+
+
+class Gateway:
+    """One gateway. `async with Gateway(settings).running() as gateway` serves until the block is left.
+
+    Args:
+        settings: All settings.
+        plugins: Instead of the installed ones: modules or objects with hooks, for tests.
+        clock: Instead of the machine's.
+    """
+
+    db: Database
+    cache: Cache
+    bus: Bus
+    events: EventService
+    catalog: Catalog
+    cursors: Cursors
+    background: BackgroundJobs
+
+    def __init__(self, settings: Settings, plugins: Sequence[Any] | None = None, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.registry = Registry(profile=settings.gateway.profile, call_seconds=settings.gateway.call_seconds)
+        self.resources = Subscriptions()
+        self.shutdown = ShutdownState()
+        self._lent = Lent()
+        self._given = plugins
+        self.plugins: list[Plugin] = []
+
+    @property
+    def instructions(self) -> str:
+        """What clients are told about using the gateway; names only tools that are offered."""
+        offered = {registered.capability.name for registered in self.registry.tools()}
+        lines = (line if isinstance(line, str) else line[1] for line in _INSTRUCTIONS if _applies(line, offered))
+        return " ".join(lines)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Gateway]:
+        """Open the services, start the plugins, and take all of it down again.
+
+        Raises:
+            StartupError: The gateway cannot start; the message says what to do.
+        """
+        async with AsyncExitStack() as stack:
+            await self._open_services(stack)
+            found = discover(self.settings.gateway.plugins_dir) if self._given is None else as_plugins(self._given)
+            manager = PluginManager(found, self.settings, self.registry, migrate=self._migrate, lend=self._lend)
+            self.plugins = manager.plugins
+            self.registry.add("gateway", builtin.capabilities(lambda: self.plugins, self.health))
+            await manager.load()
+            self._platforms = manager.platforms
+            await stack.enter_async_context(manager.running())
+            yield self
+
+    async def health(self) -> dict[str, Any]:
+        """How the gateway fares: status (`ok`, `degraded`, `draining`), and each part."""
+        parts = {
+            "database": await _answers(self.db.ping),
+            "cache": await _answers(self.cache.ping),
+            "events": self.events.health(),
+            "jobs": self.background.health(),
+            "plugins": {p.name: {"state": p.state, **({"reason": p.reason} if p.reason else {})} for p in self.plugins},
+        }
+        broken = parts["database"] != "ok" or parts["cache"] != "ok" or any(p.reason for p in self.plugins)
+        status = "draining" if self.shutdown.draining.is_set() else "degraded" if broken else "ok"
+        return {"status": status, "version": __version__, **parts}
+
+    async def _open_services(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        make_data_dir(settings.gateway.data_dir)
+        self.db = await stack.enter_async_context(
+            open_database(
+                settings.database_url,
+                pool_size=settings.storage.pool_size,
+                busy_seconds=settings.storage.busy_seconds,
+            )
+        )
+        await migrate(self.db, dict([CORE_BRANCH]))
+        self.cache = await stack.enter_async_context(
+            open_cache(settings.cache.url, clock=self.clock, max_entries=settings.cache.max_entries)
+        )
+        self.bus = await stack.enter_async_context(open_bus(settings.events.url))
+        self.background = await stack.enter_async_context(BackgroundJobs(self.clock))
+        self.events = await stack.enter_async_context(
+            EventService(
+                self.db,
+                self.bus,
+                self.clock,
+                poll_seconds=settings.events.poll_seconds,
+                retention_hours=settings.events.retention_hours,
+            )
+        )
+        self.catalog = Catalog(self.db, self.clock)
+        self.cursors = Cursors(self._cursor_key(), clock=self.clock, hours=settings.pagination.cursor_hours)
+
+    def _cursor_key(self) -> bytes:
+        secret = self.settings.pagination.cursor_secret
+        if secret is not None:
+            return secret.get_secret_value().encode()
+        return load_or_create_secret(self.settings.gateway.data_dir / "cursor.key")
+
+    async def _migrate(self, name: str, folder: Path) -> None:
+        await migrate(self.db, {name: folder})
+
+    @asynccontextmanager
+    async def _lend(self, name: str) -> AsyncIterator[Services]:
+        folder = self.settings.gateway.data_dir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        async with self.events.for_plugin(name) as events, self.background.for_plugin(name) as background:
+            try:
+                yield Services(
+                    plugin=name,
+                    data_dir=folder,
+                    db=self.db,
+                    cache=prefixed(self.cache, f"{name}:"),
+                    events=events,
+                    catalog=self.catalog,
+                    cursors=self.cursors.scoped(name),
+                    background=background,
+                    resources=self.resources,
+                    clock=self.clock,
+                    shutdown=self.shutdown,
+                    platforms=self._platforms,
+                    lent=self._lent,
+                )
+            finally:
+                self._lent.withdraw(name)
+
+
+def as_plugins(given: Sequence[Any]) -> list[Plugin]:
+    """Plugins from modules or objects with hooks, named as the folder of a built-in plugin or by `NAME`."""
+    return [
+        item if isinstance(item, Plugin) else Plugin(_name_of(item), "given", lambda item=item: item) for item in given
+    ]
+
+
+def make_data_dir(folder: Path) -> None:
+    """Create the data folder.
+
+    Raises:
+        StorageError: It cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the data folder cannot be created: {error.strerror}. Choose another with --data-dir."
+        ) from None
+
+
+def _name_of(item: Any) -> str:
+    name = getattr(item, "NAME", None) or (item.__name__ if isinstance(item, ModuleType) else type(item).__name__)
+    return str(name).removesuffix(".plugin").rpartition(".")[2].removeprefix("mcp_gateway_").lower()
+
+
+def _applies(line: str | tuple[str, str], offered: set[str]) -> bool:
+    return isinstance(line, str) or line[0] in offered
+
+
+async def _answers(ping: Callable[[], Awaitable[None]]) -> str:
+    try:
+        await ping()
+    except GatewayError as error:
+        return error.message
+    return "ok"
