@@ -210,7 +210,10 @@ def _hints(name: str, handler: Callable[..., Any]) -> tuple[Any, Any]:
     parameters = list(inspect.signature(handler).parameters.values())
     if len(parameters) != 2 or not inspect.iscoroutinefunction(inspect.unwrap(handler)):
         raise Definition(f"{name}: the handler must be `async def handler(params, call)`")
-    hints = get_type_hints(handler)
+    try:
+        hints = get_type_hints(handler)
+    except NameError as error:
+        raise Definition(f"{name}: {error.name!r} in its annotations is not known at the top of its module") from None
     if parameters[0].name not in hints or "return" not in hints:
         raise Definition(f"{name}: the handler must annotate its params and its result")
     return hints[parameters[0].name], hints["return"]

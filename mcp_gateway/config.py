@@ -86,6 +86,24 @@ class HttpSection(Section):
         return _split_list(value)
 
 
+class McpSection(Section):
+    """What one MCP client may do at a time, on every transport."""
+
+    max_message_bytes: int = Field(
+        16 * 1024 * 1024, ge=1024, description="Largest message read from standard input; HTTP has `max_body_bytes`."
+    )
+    max_running: int = Field(256, ge=1, description="Requests of one client that run at a time; more are left unread.")
+    ask_seconds: float = Field(
+        60, gt=0, le=3600, description="How long a client may take to answer a question: sampling, elicitation, roots."
+    )
+    slow_reader_seconds: float = Field(
+        30, gt=0, description="A client that takes nothing from its SSE stream for so long is disconnected."
+    )
+    page_size: int = Field(
+        1000, ge=1, description="Tools, resources and prompts per page; some old clients see the first page only."
+    )
+
+
 class StorageSection(Section):
     """The database that holds the catalogue and everything plugins keep."""
 
@@ -139,6 +157,7 @@ class Settings(BaseSettings):
 
     gateway: GatewaySection = GatewaySection()
     http: HttpSection = HttpSection()
+    mcp: McpSection = McpSection()
     storage: StorageSection = StorageSection()
     cache: CacheSection = CacheSection()
     events: EventsSection = EventsSection()
@@ -247,6 +266,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         table = found
         for part in path[:-1]:
             table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                break
+        if not isinstance(table, dict) or isinstance(table.get(path[-1]), dict):
+            raise SettingsError(f"{name}: contradicts another variable, which sets a part of its name.")
         table[path[-1]] = value
     return found
 
@@ -264,10 +287,11 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: dict[tuple[s
             origin[here] = name
             if isinstance(value, Mapping):
                 inner = target.setdefault(key, {})
-                if isinstance(inner, dict):
-                    walk(inner, value, here)
-                    continue
-            target[key] = value
+                if not isinstance(inner, dict):
+                    raise SettingsError(f"{name}: {'.'.join(here)} is a table of settings, but elsewhere a single value.")
+                walk(inner, value, here)
+            else:
+                target[key] = value
 
     walk(into, values, ())
 

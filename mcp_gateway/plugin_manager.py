@@ -82,6 +82,31 @@ def discover(plugins_dir: Path | None) -> list[Plugin]:
     return [_installed(entry) for entry in installed] + (_in_folder(plugins_dir) if plugins_dir else [])
 
 
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What a plugin declares without being started."""
+
+    settings: type[BaseModel] | None
+    migrations: Path | None
+
+
+def read_declarations(plugins: Iterable[Plugin]) -> dict[str, Declarations]:
+    """Import plugins and read what they declare, by name; broken ones declare nothing."""
+    hooks = _new_hooks()
+    found: dict[str, Declarations] = {}
+    for plugin in plugins:
+        try:
+            plugin.module = plugin.load()
+            _register(hooks, plugin)
+            found[plugin.name] = Declarations(
+                _hook(hooks, plugin, "register_settings"), _hook(hooks, plugin, "register_migrations")
+            )
+        except (Exception, SystemExit):
+            log.warning("plugin cannot be read", extra={"plugin": plugin.name}, exc_info=True)
+            found[plugin.name] = Declarations(None, None)
+    return found
+
+
 class PluginManager:
     """The plugins of one gateway.
 
@@ -160,17 +185,10 @@ class PluginManager:
         with anyio.fail_after(self._settings.gateway.startup_seconds):
             plugin.module = await _in_daemon_thread(plugin.load)
         _register(self._hooks, plugin)
-        model = self._hook(plugin, "register_settings")
+        model = _hook(self._hooks, plugin, "register_settings")
         if model is not None:
             plugin.settings = parse_plugin_settings(plugin.name, model, self._settings.plugins.get(plugin.name, {}))
-        plugin.platforms = _by_key(self._hook(plugin, "register_platforms") or (), self.platforms)
-
-    def _hook(self, plugin: Plugin, name: str, **arguments: Any) -> Any:
-        implementations = getattr(self._hooks.hook, name).get_hookimpls()
-        for implementation in implementations:
-            if implementation.plugin is plugin.module:
-                return implementation.function(*(arguments[argument] for argument in implementation.argnames))
-        return None
+        plugin.platforms = _by_key(_hook(self._hooks, plugin, "register_platforms") or (), self.platforms)
 
     async def _start(self, plugin: Plugin, lives: TaskGroup) -> None:
         started = anyio.Event()
@@ -202,11 +220,11 @@ class PluginManager:
             plugin.ended.set()
 
     async def _serve(self, plugin: Plugin, started: anyio.Event) -> None:
-        folder = self._hook(plugin, "register_migrations")
+        folder = _hook(self._hooks, plugin, "register_migrations")
         if folder is not None:
             await self._migrate(plugin.name, folder)
         async with self._lend(plugin.name) as services:
-            life = self._hook(plugin, "lifespan", services=services, settings=plugin.settings)
+            life = _hook(self._hooks, plugin, "lifespan", services=services, settings=plugin.settings)
             if life is None:
                 life = _nothing()
             async with life as contributions:
@@ -292,6 +310,14 @@ def _register(hooks: pluggy.PluginManager, plugin: Plugin) -> None:
         hooks.register(plugin.module, plugin.name)
     except (pluggy.PluginValidationError, ValueError) as error:
         raise PluginError(str(error).splitlines()[-1].strip()) from None
+
+
+def _hook(hooks: pluggy.PluginManager, plugin: Plugin, name: str, **arguments: Any) -> Any:
+    """Call one plugin's implementation of a hook, with the arguments it takes; None when it has none."""
+    for implementation in getattr(hooks.hook, name).get_hookimpls():
+        if implementation.plugin is plugin.module:
+            return implementation.function(*(arguments[argument] for argument in implementation.argnames))
+    return None
 
 
 def _by_key(normalizers: Iterable[Any], taken: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Benchmarks: each compares with a peer or baseline in the same run, and prints ratios."""

@@ -1,0 +1,1 @@
+"""The `media-gateway` command line: a module per family of commands."""

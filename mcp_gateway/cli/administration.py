@@ -1,0 +1,145 @@
+"""`plugin`, `config` and `db`: what operators look at and repair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+import typer
+from pydantic import BaseModel, SecretStr
+
+from mcp_gateway.cli.options import (
+    ConfigOption,
+    DataDirOption,
+    DisableOption,
+    JsonOption,
+    PluginsDirOption,
+    settings_from,
+)
+from mcp_gateway.config import Settings, parse_plugin_settings
+from mcp_gateway.errors import SettingsError
+from mcp_gateway.plugin_manager import Plugin, discover, read_declarations
+from mcp_gateway.storage.engine import open_database
+from mcp_gateway.storage.migrations import CORE_BRANCH, migrate, status
+
+plugin_app = typer.Typer(help="The plugins.", no_args_is_help=True)
+config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+db_app = typer.Typer(help="The database.", no_args_is_help=True)
+
+HIDDEN = "[hidden]"
+
+
+@plugin_app.command("list")
+def plugin_list(
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    plugins_dir: PluginsDirOption = None,
+    disable: DisableOption = None,
+) -> None:
+    """List the plugins: which run, and why the others do not."""
+    settings = settings_from(config, data_dir, plugins_dir, disable)
+    plugins = anyio.run(_started, settings)
+    if json:
+        rows = [{"name": p.name, "version": p.version, "state": p.state, "reason": p.reason} for p in plugins]
+        typer.echo(orjson.dumps(rows).decode())
+        return
+    width = max((len(plugin.name) for plugin in plugins), default=0)
+    for plugin in plugins:
+        reason = f"  {plugin.reason}" if plugin.reason else ""
+        typer.echo(f"{plugin.name:{width}}  {plugin.state:11}  {plugin.origin}{reason}")
+
+
+@config_app.command("show")
+def config_show(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Print every setting as it is in force. Secrets are hidden."""
+    shown = visible(settings_from(config, data_dir))
+    if json:
+        typer.echo(orjson.dumps(shown).decode())
+        return
+    for section, values in shown.items():
+        typer.echo(f"[{section}]")
+        for key, value in values.items():
+            typer.echo(f"{key} = {orjson.dumps(value).decode()}")
+        typer.echo("")
+
+
+@config_app.command("check")
+def config_check(
+    config: ConfigOption = None, data_dir: DataDirOption = None, plugins_dir: PluginsDirOption = None
+) -> None:
+    """Check the settings, those of the plugins too, without starting anything."""
+    settings = settings_from(config, data_dir, plugins_dir)
+    declared = read_declarations(discover(settings.gateway.plugins_dir))
+    for name, values in settings.plugins.items():
+        if name not in declared:
+            raise SettingsError(f"plugins.{name}: there is no such plugin. Installed: {', '.join(declared)}.")
+        model = declared[name].settings
+        if model is not None:
+            parse_plugin_settings(name, model, values)
+    typer.echo("The settings are valid.")
+
+
+@db_app.command("status")
+def db_status(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Show which version the tables of the core and of each plugin have."""
+    rows = anyio.run(_db, settings_from(config, data_dir), False)
+    if json:
+        typer.echo(orjson.dumps(rows).decode())
+        return
+    for row in rows:
+        state = "up to date" if row["current"] == row["head"] else f"behind {row['head']}"
+        typer.echo(f"{row['name']:12}  {row['current'] or 'empty'}  {state}")
+
+
+@db_app.command("upgrade")
+def db_upgrade(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Bring all tables up to date. `serve` does so by itself."""
+    rows = anyio.run(_db, settings_from(config, data_dir), True)
+    typer.echo(f"Up to date: {', '.join(row['name'] for row in rows)}.")
+
+
+async def _started(settings: Settings) -> list[Plugin]:
+    from mcp_gateway.gateway import Gateway
+
+    async with Gateway(settings).running() as gateway:
+        # A copy, because leaving the block stops them.
+        return [Plugin(p.name, p.origin, p.load, p.version, p.state, p.reason) for p in gateway.plugins]
+
+
+async def _db(settings: Settings, upgrade: bool) -> list[dict[str, Any]]:
+    branches: dict[str, Path] = dict([CORE_BRANCH])
+    for name, declared in read_declarations(discover(settings.gateway.plugins_dir)).items():
+        if declared.migrations is not None:
+            branches[name] = declared.migrations
+    async with open_database(settings.database_url, busy_seconds=settings.storage.busy_seconds) as db:
+        if upgrade:
+            await migrate(db, branches)
+        return [{"name": s.name, "current": s.current, "head": s.head} for s in await status(db, branches)]
+
+
+def visible(settings: BaseModel) -> dict[str, Any]:
+    """Settings as plain values, with secrets, and passwords inside URLs, hidden."""
+    return {name: _visible(value) for name, value in settings}
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if isinstance(value, BaseModel):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {key: HIDDEN if _names_secret(key) else _visible(inner) for key, inner in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str) and "://" in value and "@" in value:
+        scheme, _, rest = value.partition("://")
+        return f"{scheme}://{HIDDEN}@{rest.rpartition('@')[2]}"
+    return value
+
+
+def _names_secret(key: str) -> bool:
+    return any(word in key.lower() for word in ("secret", "password", "token", "key"))

@@ -1,0 +1,28 @@
+"""Where the `media-gateway` command begins. Standard output is put away before anything can print to it."""
+
+from __future__ import annotations
+
+import sys
+
+from mcp_gateway.stdout_guard import claim_stdout
+
+
+def main() -> None:
+    """Run the command line."""
+    if _speaks_stdio(sys.argv[1:]):
+        claim_stdout()
+    from mcp_gateway.cli.app import run
+
+    run()
+
+
+def _speaks_stdio(arguments: list[str]) -> bool:
+    """Whether this is `serve` over stdio: then stdout belongs to the protocol from the first instruction."""
+    if arguments[:1] != ["serve"] or "--help" in arguments:
+        return False
+    transport = next((a for a in reversed(arguments) if a.startswith("--transport=") or a in {"http", "stdio"}), "")
+    return not transport.endswith("http")
+
+
+if __name__ == "__main__":
+    main()
