@@ -1,0 +1,1 @@
+"""The server driven from outside, and the rules its code keeps."""
