@@ -288,7 +288,9 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: dict[tuple[s
             if isinstance(value, Mapping):
                 inner = target.setdefault(key, {})
                 if not isinstance(inner, dict):
-                    raise SettingsError(f"{name}: {'.'.join(here)} is a table of settings, but elsewhere a single value.")
+                    raise SettingsError(
+                        f"{name}: {'.'.join(here)} is a table of settings, but elsewhere a single value."
+                    )
                 walk(inner, value, here)
             else:
                 target[key] = value

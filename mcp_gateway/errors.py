@@ -190,3 +190,10 @@ def translation(error: GatewayError) -> Translation:
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name closest to a mistyped one, or None when nothing is close."""
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), None)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error inside an exception group, however deep; any other error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

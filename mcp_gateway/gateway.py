@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from mcp_gateway import __version__, builtin
 from mcp_gateway.background import BackgroundJobs
@@ -18,7 +18,7 @@ from mcp_gateway.cache.cache import Cache
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import Clock, SystemClock
 from mcp_gateway.config import Settings
-from mcp_gateway.errors import GatewayError, StorageError
+from mcp_gateway.errors import GatewayError, StorageError, Unavailable
 from mcp_gateway.pagination import Cursors, load_or_create_secret
 from mcp_gateway.plugin_manager import Plugin, PluginManager, discover
 from mcp_gateway.protocol.subscriptions import Subscriptions
@@ -27,6 +27,8 @@ from mcp_gateway.services import Lent, Services
 from mcp_gateway.shutdown import ShutdownState
 from mcp_gateway.storage.engine import Database, open_database
 from mcp_gateway.storage.migrations import CORE_BRANCH, migrate
+
+T = TypeVar("T")
 
 _INSTRUCTIONS = (
     "Media Gateway knows films and series: what they are about, who made them, where they can be watched.",
@@ -43,6 +45,7 @@ class Gateway:
     Args:
         settings: All settings.
         plugins: Instead of the installed ones: modules or objects with hooks, for tests.
+        only: Start no other plugins than these.
         clock: Instead of the machine's.
     """
 
@@ -54,7 +57,14 @@ class Gateway:
     cursors: Cursors
     background: BackgroundJobs
 
-    def __init__(self, settings: Settings, plugins: Sequence[Any] | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plugins: Sequence[Any] | None = None,
+        *,
+        only: Collection[str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.registry = Registry(profile=settings.gateway.profile, call_seconds=settings.gateway.call_seconds)
@@ -62,6 +72,7 @@ class Gateway:
         self.shutdown = ShutdownState()
         self._lent = Lent()
         self._given = plugins
+        self._only = only
         self.plugins: list[Plugin] = []
 
     @property
@@ -80,14 +91,25 @@ class Gateway:
         """
         async with AsyncExitStack() as stack:
             await self._open_services(stack)
-            found = discover(self.settings.gateway.plugins_dir) if self._given is None else as_plugins(self._given)
-            manager = PluginManager(found, self.settings, self.registry, migrate=self._migrate, lend=self._lend)
+            manager = PluginManager(self._found(), self.settings, self.registry, migrate=self._migrate, lend=self._lend)
             self.plugins = manager.plugins
             self.registry.add("gateway", builtin.capabilities(lambda: self.plugins, self.health))
             await manager.load()
             self._platforms = manager.platforms
             await stack.enter_async_context(manager.running())
             yield self
+
+    def provided(self, interface: type[T]) -> T:
+        """A service that a plugin provides.
+
+        Raises:
+            Unavailable: No running plugin does.
+        """
+        lent = self._lent.by_type.get(interface)
+        if lent is None:
+            reasons = "; ".join(f"{p.name}: {p.reason}" for p in self.plugins if p.reason)
+            raise Unavailable(f"No running plugin offers this. {reasons}".strip())
+        return cast(T, lent[1])
 
     async def health(self) -> dict[str, Any]:
         """How the gateway fares: status (`ok`, `degraded`, `draining`), and each part."""
@@ -101,6 +123,13 @@ class Gateway:
         broken = parts["database"] != "ok" or parts["cache"] != "ok" or any(p.reason for p in self.plugins)
         status = "draining" if self.shutdown.draining.is_set() else "degraded" if broken else "ok"
         return {"status": status, "version": __version__, **parts}
+
+    def _found(self) -> list[Plugin]:
+        found = discover(self.settings.gateway.plugins_dir) if self._given is None else as_plugins(self._given)
+        for plugin in found:
+            if self._only is not None and plugin.name not in self._only:
+                plugin.state = "disabled"
+        return found
 
     async def _open_services(self, stack: AsyncExitStack) -> None:
         settings = self.settings

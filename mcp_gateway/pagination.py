@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import ColumnElement, Select, and_, literal, or_, tuple_
+from sqlalchemy import Column, ColumnElement, Select, and_, literal, or_, tuple_
 
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import InvalidCursor, InvalidParams, StorageError
@@ -354,10 +354,18 @@ def _behind(steps: Sequence[_Step], backward: bool) -> ColumnElement[bool]:
     # A run of keys in one direction is one row comparison, which an index answers with a range. Where the
     # direction changes the first run still bounds the range; within its ties the next run decides.
     run = list(itertools.takewhile(lambda step: step.descending == steps[0].descending, steps))
-    columns, values = tuple_(*(step.expression for step in run)), tuple_(*(step.bound for step in run))
     falling = run[0].descending != backward
-    strictly = columns < values if falling else columns > values
-    if len(run) == len(steps):
-        return strictly
-    at_least = columns <= values if falling else columns >= values
-    return and_(at_least, or_(strictly, _behind(steps[len(run) :], backward)))
+    behind = _compare(run, falling, or_equal=False)
+    if len(run) < len(steps):
+        further = or_(behind, _behind(steps[len(run) :], backward))
+        behind = and_(_compare(run, falling, or_equal=True), further)
+    # SQLite uses no index for a row comparison that begins with an expression; for a single one it does.
+    computed = not isinstance(run[0].expression, Column)
+    return and_(_compare(run[:1], falling, or_equal=True), behind) if computed else behind
+
+
+def _compare(steps: Sequence[_Step], falling: bool, *, or_equal: bool) -> ColumnElement[bool]:
+    columns, values = tuple_(*(step.expression for step in steps)), tuple_(*(step.bound for step in steps))
+    if or_equal:
+        return columns <= values if falling else columns >= values
+    return columns < values if falling else columns > values

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from mcp_gateway import hookspecs
 from mcp_gateway.capability import Definition
 from mcp_gateway.config import Settings, parse_plugin_settings
-from mcp_gateway.errors import PluginError, SettingsError, StartupError, nearest
+from mcp_gateway.errors import PluginError, SettingsError, StartupError, first_of, nearest
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Services
 
@@ -144,6 +144,7 @@ class PluginManager:
         for plugin in self.plugins:
             if plugin.name in self._settings.gateway.disabled:
                 plugin.state = "disabled"
+            if plugin.state == "disabled":
                 continue
             try:
                 await self._declare(plugin, taken=plugin.name in seen)
@@ -377,8 +378,7 @@ def _execute(name: str, path: Path) -> ModuleType:
 
 def _in_words(error: BaseException) -> str:
     """One line: what went wrong, without where on this machine."""
-    if isinstance(error, BaseExceptionGroup):
-        return _in_words(error.exceptions[0])
+    error = first_of(error)
     if isinstance(error, TimeoutError) and not str(error):
         return "the import did not end in time (startup_seconds)"
     text = str(error).strip().replace("\n", "; ")[:500]

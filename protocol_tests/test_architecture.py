@@ -13,7 +13,42 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Read like a text: a module may import only what stands before it, or beside it in its own package.
-ORDER = ["errors", "clock", "config", "stdout_guard", "content", "json_schema", "arguments", "pagination", "catalog.models", "catalog.events", "storage", "cache", "bus", "background", "cluster", "observability", "shutdown", "catalog", "call", "capability", "services", "hookspecs", "interfaces", "api", "registry", "plugin_manager", "builtin", "protocol", "transports", "gateway", "cli", "main", "testing"]
+ORDER = [
+    "errors",
+    "clock",
+    "config",
+    "stdout_guard",
+    "content",
+    "json_schema",
+    "arguments",
+    "pagination",
+    "catalog.models",
+    "catalog.events",
+    "storage",
+    "cache",
+    "bus",
+    "background",
+    "cluster",
+    "observability",
+    "shutdown",
+    "catalog",
+    "call",
+    "capability",
+    "services",
+    "hookspecs",
+    "interfaces",
+    "api",
+    "registry",
+    "plugin_manager",
+    "builtin",
+    "protocol",
+    "transports",
+    "gateway",
+    "cli",
+    "main",
+    "testing",
+]
+
 
 DRIVERS = {
     "asyncpg": ("mcp_gateway/storage/",),

@@ -33,9 +33,9 @@ def main() -> int:
     """Write or check every page; the number of pages that are out of date."""
     check = "--check" in sys.argv[1:]
     stale = 0
-    for name, text in anyio.run(pages).items():
+    for name, page in anyio.run(pages).items():
         path = FOLDER / name
-        text = f"{NOTE}\n{text.rstrip()}\n"
+        text = f"{NOTE}\n{page.rstrip()}\n"
         if path.is_file() and path.read_text("utf-8") == text:
             continue
         stale += 1
@@ -179,7 +179,7 @@ def http_page(capabilities: list[tuple[str, Capability]]) -> Iterator[str]:
 def hooks_page() -> Iterator[str]:
     """What a plugin may implement."""
     yield "# Hooks\n"
-    yield "A plugin is a module with functions marked `@hookimpl`. An implementation takes any subset of the arguments.\n"
+    yield "A plugin is a module with functions marked `@hookimpl`; they take any subset of the arguments.\n"
     for name, function in vars(hookspecs).items():
         if hasattr(function, f"{hookspecs.PROJECT}_spec"):
             yield f"## `{name}{inspect.signature(function)}`\n"

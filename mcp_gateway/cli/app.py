@@ -12,7 +12,7 @@ import typer
 
 from mcp_gateway import __version__
 from mcp_gateway.cli import administration, doctor, ingest, operations, serve
-from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, StartupError
+from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, StartupError, first_of
 
 app = typer.Typer(
     name="media-gateway",
@@ -46,10 +46,8 @@ def run() -> None:
     """Run the command line and exit."""
     try:
         app()
-    except* StartupError as group:
-        _fail(group, lambda error: getattr(error, "exit_code", 1))
-    except* GatewayError as group:
-        _fail(group, lambda error: 2 if isinstance(error, InvalidParams | NotFound) else 1)
+    except* (StartupError, GatewayError) as group:
+        _fail(group)
     except* KeyboardInterrupt:
         sys.exit(130)
     except* BrokenPipeError:
@@ -57,9 +55,8 @@ def run() -> None:
         sys.exit(1)
 
 
-def _fail(group: BaseExceptionGroup[BaseException], code_of: object) -> None:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+def _fail(group: BaseExceptionGroup[BaseException]) -> None:
+    error = first_of(group)
     typer.echo(f"media-gateway: {error}", err=True)
-    sys.exit(code_of(error) if callable(code_of) else 1)
+    wrong_usage = isinstance(error, InvalidParams | NotFound)
+    sys.exit(2 if wrong_usage else getattr(error, "exit_code", 1))

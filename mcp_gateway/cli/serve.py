@@ -1,0 +1,106 @@
+"""`serve`: run the gateway over stdio or HTTP until it is told to stop."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from importlib.util import find_spec
+from typing import Annotated, Literal
+
+import anyio
+import orjson
+import typer
+
+from mcp_gateway.cli.options import (
+    ConfigOption,
+    DataDirOption,
+    DisableOption,
+    PluginsDirOption,
+    ProfileOption,
+    settings_from,
+)
+from mcp_gateway.config import Settings
+from mcp_gateway.gateway import Gateway
+from mcp_gateway.observability.logs import configure
+
+FINISH_SECONDS = 10.0
+
+TransportOption = Annotated[
+    Literal["stdio", "http"], typer.Option("--transport", help="stdio for one client that starts it, http for many.")
+]
+
+
+def serve(
+    transport: TransportOption = "stdio",
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = None,
+    profile: ProfileOption = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    plugins_dir: PluginsDirOption = None,
+    disable: DisableOption = None,
+) -> None:
+    """Serve MCP and REST until told to stop."""
+    settings = settings_from(
+        config,
+        data_dir,
+        plugins_dir,
+        disable,
+        gateway={"profile": profile},
+        http={"host": host, "port": port},
+    )
+    configure(settings.log)
+    uvloop = sys.platform != "win32" and find_spec("uvloop") is not None
+    anyio.run(_serve, settings, transport, backend_options={"use_uvloop": uvloop})
+
+
+async def _serve(settings: Settings, transport: str) -> None:
+    async with Gateway(settings).running() as gateway, anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal, gateway, tasks.cancel_scope)
+        if transport == "http":
+            from mcp_gateway.transports.http import serve_http
+
+            await serve_http(gateway, on_listening=lambda url: announce(url, settings))
+        else:
+            from mcp_gateway.transports.stdio import serve_stdio
+
+            await serve_stdio(gateway)
+        tasks.cancel_scope.cancel()
+
+
+async def _end_on_signal(gateway: Gateway, scope: anyio.CancelScope) -> None:
+    """The first signal lets requests finish, for a while; the second ends at once."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            if gateway.shutdown.draining.is_set():
+                break
+            gateway.shutdown.begin()
+            scope.deadline = anyio.current_time() + FINISH_SECONDS
+    scope.cancel()
+
+
+def announce(url: str, settings: Settings) -> None:
+    """Say where the gateway listens, and what a client is configured with."""
+    command = shutil.which("media-gateway") or sys.argv[0]
+    arguments = ["serve", "--data-dir", str(settings.gateway.data_dir.resolve())]
+    configuration = {"mcpServers": {"media-gateway": {"command": command, "args": arguments}}}
+    typer.echo(
+        f"Media Gateway listens on {url}\n"
+        f"\n"
+        f"  MCP, streamable HTTP   {url}/mcp\n"
+        f"  MCP, HTTP+SSE          {url}/sse\n"
+        f"  REST                   {url}/api/v1/discovery/search?query=the+dark+knight\n"
+        f"  Health                 {url}/readyz\n"
+        f"\n"
+        f"For a client that connects over HTTP, paste:\n"
+        f"  {_compact({'mcpServers': {'media-gateway': {'type': 'http', 'url': f'{url}/mcp'}}})}\n"
+        f"For a client that starts the gateway itself, over stdio:\n"
+        f"  {_compact(configuration)}\n"
+        f"\n"
+        f"Stop with Ctrl+C."
+    )
+
+
+def _compact(value: object) -> str:
+    return orjson.dumps(value).decode()
