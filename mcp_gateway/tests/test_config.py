@@ -106,7 +106,7 @@ def test_a_section_and_a_value_of_the_same_name_in_two_sources_are_a_clear_error
 
 
 def test_variables_that_contradict_each_other_are_a_clear_error() -> None:
-    with pytest.raises(SettingsError, match="plugins"):
+    with pytest.raises(SettingsError, match="contradicts another variable"):
         load(environ={"MEDIA_GATEWAY_PLUGINS__A": "1", "MEDIA_GATEWAY_PLUGINS__A__B": "2"})
 
 
