@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest_plugins = ["mcp_gateway.tests.servers"]
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import Column, ColumnElement, Select, and_, literal, or_, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, or_, tuple_
 
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import InvalidCursor, InvalidParams, StorageError
@@ -295,12 +295,15 @@ class SortKey:
 
 
 class Keyset:
-    """Pages of a statement by the sort keys of its rows: as fast at any depth, whatever is inserted or deleted.
+    """Pages of a statement by the sort keys of its rows. Inserting and deleting between pages moves no other row.
+
+    With an index on the keys a page costs the same at any depth. SQLite wants for that a first key that is a
+    column and never NULL (a generated column will do); else it reads the list from its beginning.
 
     Args:
-        keys: The order. Together they must be unique, so the last is usually the primary key. With an index on
-            them every page costs the same; where all keys go in the same direction, even within large ties.
-            (The index of a nullable key has `column IS NULL` before it, `IS NOT NULL` if descending.)
+        keys: The order. Together they must be unique, so the last is usually the primary key. Keys in one direction
+            are quickest: where it changes, rows that tie on the keys before are read one by one (on SQLite also
+            where the next key is an INTEGER PRIMARY KEY).
     """
 
     def __init__(self, *keys: SortKey) -> None:
@@ -356,12 +359,9 @@ def _behind(steps: Sequence[_Step], backward: bool) -> ColumnElement[bool]:
     run = list(itertools.takewhile(lambda step: step.descending == steps[0].descending, steps))
     falling = run[0].descending != backward
     behind = _compare(run, falling, or_equal=False)
-    if len(run) < len(steps):
-        further = or_(behind, _behind(steps[len(run) :], backward))
-        behind = and_(_compare(run, falling, or_equal=True), further)
-    # SQLite uses no index for a row comparison that begins with an expression; for a single one it does.
-    computed = not isinstance(run[0].expression, Column)
-    return and_(_compare(run[:1], falling, or_equal=True), behind) if computed else behind
+    if len(run) == len(steps):
+        return behind
+    return and_(_compare(run, falling, or_equal=True), or_(behind, _behind(steps[len(run) :], backward)))
 
 
 def _compare(steps: Sequence[_Step], falling: bool, *, or_equal: bool) -> ColumnElement[bool]:
