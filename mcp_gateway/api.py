@@ -28,6 +28,7 @@ from mcp_gateway.errors import (
     Unavailable,
 )
 from mcp_gateway.hookspecs import hookimpl
+from mcp_gateway.pagination import Cursors, Keyset, Links, NumberedPage, Page, SortKey, link_header, links_of, offset_of
 from mcp_gateway.services import Services
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Completer",
     "Conflict",
     "Content",
+    "Cursors",
     "ElicitationAnswer",
     "EmbeddedResource",
     "Forbidden",
@@ -48,20 +50,28 @@ __all__ = [
     "InternalError",
     "InvalidCursor",
     "InvalidParams",
+    "Keyset",
+    "Links",
     "LogLevel",
     "Message",
     "NoParams",
     "NotFound",
+    "NumberedPage",
+    "Page",
     "Prompt",
     "RateLimited",
     "ResourceLink",
     "SamplingAnswer",
     "SamplingRequest",
     "Services",
+    "SortKey",
     "Text",
     "Unauthenticated",
     "Unavailable",
     "capability",
     "hookimpl",
+    "link_header",
+    "links_of",
+    "offset_of",
     "prompt",
 ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
 from mcp_gateway import __version__, builtin
 from mcp_gateway.background import BackgroundJobs
-from mcp_gateway.bus import open_bus
 from mcp_gateway.bus.bus import Bus
 from mcp_gateway.bus.events import EventService
-from mcp_gateway.cache import open_cache, prefixed
+from mcp_gateway.bus.open import open_bus
 from mcp_gateway.cache.cache import Cache
+from mcp_gateway.cache.open import open_cache, prefixed
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import Clock, SystemClock
 from mcp_gateway.config import Settings
@@ -113,16 +115,26 @@ class Gateway:
 
     async def health(self) -> dict[str, Any]:
         """How the gateway fares: status (`ok`, `degraded`, `draining`), and each part."""
-        parts = {
+        jobs = self.background.health()
+        parts: dict[str, Any] = {
             "database": await _answers(self.db.ping),
             "cache": await _answers(self.cache.ping),
-            "events": self.events.health(),
-            "jobs": self.background.health(),
+            "events": await self._events_health(),
+            "jobs": [asdict(job) for job in jobs],
             "plugins": {p.name: {"state": p.state, **({"reason": p.reason} if p.reason else {})} for p in self.plugins},
         }
-        broken = parts["database"] != "ok" or parts["cache"] != "ok" or any(p.reason for p in self.plugins)
-        status = "draining" if self.shutdown.draining.is_set() else "degraded" if broken else "ok"
+        services = (parts["database"], parts["cache"], parts["events"]["status"])
+        well = all(part == "ok" for part in services) and all(job.is_well for job in jobs)
+        well = well and not any(plugin.reason for plugin in self.plugins)
+        status = "draining" if self.shutdown.draining.is_set() else "ok" if well else "degraded"
         return {"status": status, "version": __version__, **parts}
+
+    async def _events_health(self) -> dict[str, Any]:
+        try:
+            health = await self.events.health()
+        except GatewayError as error:
+            return {"status": error.message}
+        return {"status": "ok" if health.is_well else "degraded", **asdict(health)}
 
     def _found(self) -> list[Plugin]:
         found = discover(self.settings.gateway.plugins_dir) if self._given is None else as_plugins(self._given)
@@ -145,7 +157,9 @@ class Gateway:
         self.cache = await stack.enter_async_context(
             open_cache(settings.cache.url, clock=self.clock, max_entries=settings.cache.max_entries)
         )
-        self.bus = await stack.enter_async_context(open_bus(settings.events.url))
+        self.bus = await stack.enter_async_context(
+            open_bus(settings.events.url, clock=self.clock, retention_hours=settings.events.retention_hours)
+        )
         self.background = await stack.enter_async_context(BackgroundJobs(self.clock))
         self.events = await stack.enter_async_context(
             EventService(
@@ -157,7 +171,7 @@ class Gateway:
             )
         )
         self.catalog = Catalog(self.db, self.clock)
-        self.cursors = Cursors(self._cursor_key(), clock=self.clock, hours=settings.pagination.cursor_hours)
+        self.cursors = Cursors([self._cursor_key()], self.clock, hours=settings.pagination.cursor_hours)
 
     def _cursor_key(self) -> bytes:
         secret = self.settings.pagination.cursor_secret
@@ -196,8 +210,12 @@ class Gateway:
 def as_plugins(given: Sequence[Any]) -> list[Plugin]:
     """Plugins from modules or objects with hooks, named as the folder of a built-in plugin or by `NAME`."""
     return [
-        item if isinstance(item, Plugin) else Plugin(_name_of(item), "given", lambda item=item: item) for item in given
+        item if isinstance(item, Plugin) else Plugin(_name_of(item), "given", partial(_itself, item)) for item in given
     ]
+
+
+def _itself(item: Any) -> Any:
+    return item
 
 
 def make_data_dir(folder: Path) -> None:

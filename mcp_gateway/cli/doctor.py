@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import orjson
@@ -40,7 +40,10 @@ def doctor(
     plugins_dir: PluginsDirOption = None,
 ) -> None:
     """Look for faults of the set-up. Exit code 1 when something does not work."""
-    overrides = {"gateway": {"data_dir": data_dir, "plugins_dir": plugins_dir}, "log": {"level": "error"}}
+    overrides: dict[str, dict[str, Any]] = {
+        "gateway": {"data_dir": data_dir, "plugins_dir": plugins_dir},
+        "log": {"level": "error"},
+    }
     findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.prefix}")]
     try:
         settings = load(config, overrides)
