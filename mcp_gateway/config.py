@@ -96,6 +96,9 @@ class McpSection(Section):
     ask_seconds: float = Field(
         60, gt=0, le=3600, description="How long a client may take to answer a question: sampling, elicitation, roots."
     )
+    ping_seconds: float = Field(
+        60, gt=0, description="Pause between pings on an SSE stream; a client that misses two is disconnected."
+    )
     slow_reader_seconds: float = Field(
         30, gt=0, description="A client that takes nothing from its SSE stream for so long is disconnected."
     )
@@ -126,7 +129,11 @@ class CacheSection(Section):
 class EventsSection(Section):
     """The bus that carries events between plugins and instances."""
 
-    url: str = Field("memory://", description="`memory://`, `redis://host:6379/0` or `kafka://host:9092`.")
+    url: str = Field(
+        "memory://",
+        description="`memory://`, `redis://host:6379/0` (`rediss://` with TLS) or "
+        "`kafka://host:9092[,host:9092][/topic]` (`kafka+ssl://` with TLS).",
+    )
     poll_seconds: float = Field(0.25, gt=0, le=60, description="Pause between looks at the outbox.")
     retention_hours: float = Field(24, gt=0, description="How long delivered events are kept in the outbox.")
 

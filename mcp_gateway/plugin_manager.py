@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 ENTRY_POINTS = "mcp_gateway.plugins"
 STOP_SECONDS = 5.0
+LISTEN_SECONDS = 1.0
 
 State = Literal["found", "disabled", "starting", "running", "quarantined", "stopped"]
 Migrate = Callable[[str, Path], Any]
@@ -229,6 +230,8 @@ class PluginManager:
             if life is None:
                 life = _nothing()
             async with life as contributions:
+                with anyio.move_on_after(LISTEN_SECONDS):  # while the bus is away, nobody can listen
+                    await services.events.ready()
                 self._registry.add(plugin.name, contributions or ())
                 plugin.state = "running"
                 log.debug("plugin runs", extra={"plugin": plugin.name})

@@ -40,9 +40,15 @@ class Events(Protocol):
 
         Args:
             event_type: The events wanted.
-            handler: Called one event at a time. When it raises, the event comes again, after a pause.
-            group: None: on every instance, from now on. A name: once per group, from where it left off.
+            handler: Called one event at a time. When it raises, the event comes again, after a pause: `Unavailable`
+                without limit, anything else eight times, then the event is logged as given up.
+            group: None: on every instance, from now on. A name: once per group, from where it left off; a new group
+                begins with the oldest event that is still kept.
         """
+        ...
+
+    async def ready(self) -> None:
+        """Wait until all subscriptions hear; the gateway does so after a plugin's start. Load state after that."""
         ...
 
 

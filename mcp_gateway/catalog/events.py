@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import ClassVar, Literal
-from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +10,7 @@ from mcp_gateway.catalog.models import Kind, TitleId
 
 
 class Event(BaseModel):
-    """A fact that happened. Subclasses set `event_type`, the CloudEvents type.
+    """A fact that happened. Subclasses set `event_type`, the CloudEvents type, `subject` and `event_id`.
 
     Unknown fields are ignored on reading, so that an older instance understands a newer one's events.
     """
@@ -25,8 +24,8 @@ class Event(BaseModel):
         raise NotImplementedError(f"{type(self).__name__} says no subject")
 
     def event_id(self) -> str:
-        """Identifies the fact: whoever sees it twice sees the same id. Random unless a subclass knows better."""
-        return uuid4().hex
+        """Identifies the fact, by its fields alone: whoever sees it twice sees the same id."""
+        raise NotImplementedError(f"{type(self).__name__} says no id")
 
 
 class TitleChanged(Event):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
@@ -82,8 +82,8 @@ async def _end_on_signal(gateway: Gateway, scope: anyio.CancelScope) -> None:
 
 def announce(url: str, settings: Settings) -> None:
     """Say where the gateway listens, and what a client is configured with."""
-    command = shutil.which("media-gateway") or sys.argv[0]
-    arguments = ["serve", "--data-dir", str(settings.gateway.data_dir.resolve())]
+    command, *first = own_command()
+    arguments = [*first, "serve", "--data-dir", str(settings.gateway.data_dir.resolve())]
     configuration = {"mcpServers": {"media-gateway": {"command": command, "args": arguments}}}
     typer.echo(
         f"Media Gateway listens on {url}\n"
@@ -100,6 +100,12 @@ def announce(url: str, settings: Settings) -> None:
         f"\n"
         f"Stop with Ctrl+C."
     )
+
+
+def own_command() -> list[str]:
+    """What starts this very program, wherever it is called from."""
+    script = Path(sys.executable).with_name("media-gateway")
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "mcp_gateway.main"]
 
 
 def _compact(value: object) -> str:

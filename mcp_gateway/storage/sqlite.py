@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
+from weakref import WeakSet
 
 import aiosqlite
 import anyio
+import anyio.to_thread
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -55,6 +58,7 @@ class SqliteDriver:
     def __init__(self, url: str, *, readers: int, busy_seconds: float) -> None:
         self._path = _path(url)
         self._busy_seconds = busy_seconds
+        self._opened: WeakSet[OneTripConnection] = WeakSet()
         self.writers = self._engine(_WRITER, self._begin_writing, size=1)
         self.readers = self._engine(_READER, _begin_reading, size=readers)
 
@@ -89,11 +93,13 @@ class SqliteDriver:
         """Close all connections and end their threads."""
         await self.readers.dispose()
         await self.writers.dispose()
+        # Those given up while connecting end by themselves, but need the event loop to say so.
+        await anyio.to_thread.run_sync(_join, [connection._thread for connection in self._opened])
 
     def _engine(self, pragmas: str, begin: Callable[[Connection], None], *, size: int) -> AsyncEngine:
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(self._path)),
-            async_creator=partial(_connect, self._path, pragmas),
+            async_creator=partial(self._connect, pragmas),
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._busy_seconds,
@@ -102,6 +108,14 @@ class SqliteDriver:
         event.listen(engine.sync_engine, "begin", begin)
         event.listen(engine.sync_engine, "invalidate", _end)
         return engine
+
+    async def _connect(self, pragmas: str) -> aiosqlite.Connection:
+        connection = OneTripConnection(partial(_open, self._path, pragmas), iter_chunk_size=64)
+        connection._thread.daemon = True  # as SQLAlchemy does: one that hangs in the file system does not keep us alive
+        self._opened.add(connection)
+        with anyio.CancelScope(shield=True):  # takes milliseconds; half-way, nobody would close it
+            await connection
+        return connection
 
     def _begin_writing(self, connection: Connection) -> None:
         """Take the write lock. Only other processes can hold it: ours queue for the connection."""
@@ -165,12 +179,10 @@ def _uses_log(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
-async def _connect(path: Path, pragmas: str) -> aiosqlite.Connection:
-    connection = OneTripConnection(partial(_open, path, pragmas), iter_chunk_size=64)
-    connection._thread.daemon = True  # as SQLAlchemy does: one that hangs in the file system does not keep us alive
-    with anyio.CancelScope(shield=True):  # takes milliseconds; half-way, nobody would close it
-        await connection
-    return connection
+def _join(threads: list[Thread]) -> None:
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _open(path: Path, pragmas: str) -> sqlite3.Connection:

@@ -18,7 +18,16 @@ ROWS_AT_ONCE = 1000
 
 
 class OneTripConnection(aiosqlite.Connection):
-    """As aiosqlite's, with cursors that are made where they are used."""
+    """As aiosqlite's, with cursors that are made where they are used, and a thread that is told to stop once."""
+
+    _is_stopped = False
+
+    def stop(self) -> Any:
+        """Stop the thread. Told again, as by SQLAlchemy when closing is cancelled, nobody would be there to answer."""
+        if self._is_stopped:
+            return None
+        self._is_stopped = True
+        return super().stop()
 
     def cursor(self) -> OneTripCursor:  # type: ignore[override]  # aiosqlite's can be awaited too, which we do not do
         """A cursor for one statement."""

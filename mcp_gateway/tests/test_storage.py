@@ -1,8 +1,12 @@
 """Transactions and reads, the same on both databases."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import anyio
+import anyio.lowlevel
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -169,6 +173,23 @@ async def test_a_transaction_cancelled_between_statements_is_rolled_back(db: Dat
         await add(db, 2)
 
     assert await count(db) == 1
+
+
+@pytest.mark.parametrize("steps", range(0, 40, 3))
+def test_a_task_cancelled_while_it_connects_leaves_no_thread_behind(tmp_path: Path, steps: int) -> None:
+    """SQLAlchemy gives the connection up by closing it twice; the event loop has to end all the same."""
+
+    async def main() -> None:
+        async with open_database(f"sqlite:///{tmp_path / 'x.sqlite3'}") as db, anyio.create_task_group() as tasks:
+            tasks.start_soon(db.ping)
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    with ThreadPoolExecutor(1) as own_loop:
+        own_loop.submit(anyio.run, main).result(timeout=20)
+
+    assert not [thread for thread in enumerate_threads() if "_connection_worker_thread" in thread.name]
 
 
 async def test_cancelling_who_waits_for_a_connection_harms_nobody(db: Database) -> None:
