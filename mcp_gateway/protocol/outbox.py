@@ -1,0 +1,84 @@
+"""Messages waiting to be written to one client."""
+
+from __future__ import annotations
+
+import anyio
+
+# What may wait before whoever produces more has to: a few large answers.
+HIGH_BYTES = 1024 * 1024
+
+
+class Signal:
+    """Wakes everybody who waits for something to change; they look again whether it did."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def wake(self) -> None:
+        """Something changed."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait for the next change."""
+        if self._event.is_set():
+            self._event = anyio.Event()
+        await self._event.wait()
+
+
+class Outbox:
+    """Takes messages without ever blocking, gives them out in order, and makes producers wait when it is full.
+
+    It is bounded because everybody who can produce without end awaits `room()` first.
+    """
+
+    def __init__(self, high_bytes: int = HIGH_BYTES) -> None:
+        self._high_bytes = high_bytes
+        self._messages: list[bytes] = []
+        self._waiting_bytes = 0
+        self._in_hand_bytes = 0
+        self._filled = Signal()
+        self._eased = Signal()
+        self.closed = False
+
+    def put(self, message: bytes) -> None:
+        """Queue a message. After `close()` it is dropped: nobody is there to read it."""
+        if self.closed:
+            return
+        self._messages.append(message)
+        self._waiting_bytes += len(message)
+        self._filled.wake()
+
+    async def room(self) -> None:
+        """Wait until there is room for more, or the client is gone."""
+        while self._size >= self._high_bytes and not self.closed:
+            await self._eased.wait()
+
+    async def take(self) -> list[bytes]:
+        """Everything that waits, at least one message; empty when closed. What was taken before counts as written."""
+        self._written()
+        while not self._messages and not self.closed:
+            await self._filled.wait()
+        messages, self._messages = self._messages, []
+        self._in_hand_bytes, self._waiting_bytes = self._waiting_bytes, 0
+        return messages
+
+    async def drained(self) -> None:
+        """Wait until all has been written, or the client is gone."""
+        while self._size and not self.closed:
+            await self._eased.wait()
+
+    def close(self) -> None:
+        """The client is gone: whoever waits goes on, and what waits is dropped."""
+        self.closed = True
+        self._messages.clear()
+        self._waiting_bytes = 0
+        self._filled.wake()
+        self._written()
+
+    @property
+    def _size(self) -> int:
+        return self._waiting_bytes + self._in_hand_bytes
+
+    def _written(self) -> None:
+        self._in_hand_bytes = 0
+        self._eased.wake()

@@ -1,0 +1,153 @@
+"""HTTP with SSE, the transport of 2024-11-05: `GET /sse` is the stream, `POST /messages?session_id=` takes messages."""
+
+from __future__ import annotations
+
+import logging
+from secrets import token_urlsafe
+from urllib.parse import quote
+
+import anyio
+from mcp.shared.exceptions import MCPError
+from mcp_types import REQUEST_TIMEOUT
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mcp_gateway.protocol.conversation import conversation
+from mcp_gateway.protocol.dispatcher import Dispatcher
+from mcp_gateway.protocol.messages import PARSE_ERROR, Refusal
+from mcp_gateway.protocol.outbox import Outbox
+from mcp_gateway.protocol.server import GatewayServer
+from mcp_gateway.transports.framing import parse
+from mcp_gateway.transports.problem import problem
+
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 1.0
+MISSED_PINGS = 2
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class SseTransport:
+    """All SSE sessions of one process."""
+
+    def __init__(self, server: GatewayServer, *, messages_path: str = "/messages") -> None:
+        self._server = server
+        self._messages_path = messages_path
+        self._sessions: dict[str, Dispatcher] = {}
+        self._closing = anyio.Event()
+
+    @property
+    def session_count(self) -> int:
+        """Streams that are open."""
+        return len(self._sessions)
+
+    def close(self) -> None:
+        """End all streams: what runs is given a moment, and the streams end properly."""
+        self._closing.set()
+
+    async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /sse`: open a session and stream to it until either side has had enough."""
+        if scope["method"] != "GET":
+            await problem(405, "Open the stream with GET.", headers={"Allow": "GET"})(scope, receive, send)
+        elif self.session_count >= self._server.gateway.settings.http.max_sessions or self._closing.is_set():
+            await problem(503, "Too many open sessions.", headers={"Retry-After": "30"})(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /messages?session_id=`: take a message; its answer comes on the stream."""
+        response = await self._take(scope, receive)
+        await response(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session_id = token_urlsafe(32)
+        outbox = Outbox()
+        async with conversation(self._server, outbox, kind="sse", session_id=session_id) as dispatcher:
+            self._sessions[session_id] = dispatcher
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+                    tasks.start_soon(self._end_on_close, dispatcher, outbox)
+                    tasks.start_soon(self._ping, dispatcher, outbox)
+                    await self._write(send, outbox, self._endpoint(scope, session_id))
+                    tasks.cancel_scope.cancel()
+            finally:
+                del self._sessions[session_id]
+                outbox.close()
+
+    async def _write(self, send: Send, outbox: Outbox, endpoint: str) -> None:
+        settings = self._server.gateway.settings
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        data = b"event: endpoint\r\ndata: " + endpoint.encode() + b"\r\n\r\n"
+        with anyio.CancelScope() as slow_reader:
+            while not outbox.closed:
+                # A reader that takes nothing for so long holds memory and will not come back.
+                slow_reader.deadline = anyio.current_time() + settings.mcp.slow_reader_seconds
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+                slow_reader.deadline = float("inf")
+                data = await _next_events(outbox, settings.http.sse_ping_seconds)
+            slow_reader.deadline = anyio.current_time() + settings.mcp.slow_reader_seconds
+            await send({"type": "http.response.body", "body": data, "more_body": False})
+        if slow_reader.cancelled_caught:
+            log.warning("a client stopped reading its stream, which was closed")
+
+    async def _end_on_close(self, dispatcher: Dispatcher, outbox: Outbox) -> None:
+        await self._closing.wait()
+        await dispatcher.finish(FINISH_SECONDS)
+        with anyio.move_on_after(FINISH_SECONDS):
+            await outbox.drained()
+        outbox.close()
+
+    async def _ping(self, dispatcher: Dispatcher, outbox: Outbox) -> None:
+        limits = self._server.gateway.settings.mcp
+        missed = 0
+        while missed < MISSED_PINGS:
+            await anyio.sleep(limits.ping_seconds)
+            try:
+                await dispatcher.send_raw_request("ping", None, {"timeout": limits.ask_seconds})
+                missed = 0
+            except MCPError as error:
+                missed = missed + 1 if error.code == REQUEST_TIMEOUT else 0
+        log.warning("a client answers no pings, its stream was closed")
+        outbox.close()
+
+    async def _take(self, scope: Scope, receive: Receive) -> Response:
+        if scope["method"] != "POST":
+            return problem(405, "Send messages with POST.", headers={"Allow": "POST"})
+        content_type = Headers(scope=scope).get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            return problem(415, "Messages are sent as application/json.")
+        session_id = QueryParams(scope["query_string"]).get("session_id", "")
+        if session_id not in self._sessions:
+            return problem(404, "There is no such session. Open a stream at /sse and post to the URI it names.")
+        parsed = parse(await Request(scope, receive).body())
+        dispatcher = self._sessions.get(session_id)
+        if dispatcher is None:
+            return problem(404, "The session has ended.")
+        await dispatcher.receive(parsed)
+        if isinstance(parsed, Refusal) and parsed.code == PARSE_ERROR:
+            return problem(400, parsed.message)
+        return Response("Accepted", 202)
+
+    def _endpoint(self, scope: Scope, session_id: str) -> str:
+        return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"
+
+
+async def _next_events(outbox: Outbox, ping_seconds: float) -> bytes:
+    """The messages that wait, as events; a comment when none came for a while; nothing when it is over."""
+    with anyio.move_on_after(ping_seconds):
+        messages = await outbox.take()
+        return b"".join(b"event: message\r\ndata: " + message + b"\r\n\r\n" for message in messages)
+    return b": ping\r\n\r\n"
+
+
+async def _until_gone(receive: Receive, stream: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    stream.cancel()
