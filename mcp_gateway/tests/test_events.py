@@ -295,6 +295,9 @@ async def test_an_event_that_does_not_fit_its_type_is_skipped_and_counted_withou
         def subject(self) -> str:
             return "subject"
 
+        def event_id(self) -> str:
+            return "broken"
+
     heard = Heard()
     instance.plugin.subscribe(Noted, heard)
     await instance.plugin.ready()
