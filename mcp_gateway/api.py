@@ -28,6 +28,7 @@ from mcp_gateway.errors import (
     Unavailable,
 )
 from mcp_gateway.hookspecs import hookimpl
+from mcp_gateway.interfaces import Importers, IngestProgress
 from mcp_gateway.pagination import Cursors, Keyset, Links, NumberedPage, Page, SortKey, link_header, links_of, offset_of
 from mcp_gateway.services import Services
 
@@ -47,6 +48,8 @@ __all__ = [
     "Forbidden",
     "GatewayError",
     "Image",
+    "Importers",
+    "IngestProgress",
     "InternalError",
     "InvalidCursor",
     "InvalidParams",

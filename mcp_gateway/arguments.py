@@ -39,9 +39,13 @@ def check(validator: Validator, schema: Mapping[str, Any], arguments: Mapping[st
     Raises:
         InvalidParams: The first fault, with its field, what is allowed and the nearest valid value.
     """
-    if not validator.is_valid(arguments):
+    try:
+        if validator.is_valid(arguments):
+            return
         faults = sorted(validator.iter_errors(arguments), key=_unknown_names_first)
-        raise _explain(faults[0], schema)
+    except ValueError:
+        raise InvalidParams("arguments", "are nested too deeply") from None
+    raise _explain(faults[0], schema)
 
 
 def without_nulls(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,7 +147,15 @@ class PaginationSection(Section):
         description="Signs cursors; instances that share a database need the same. "
         "Empty: one is generated and kept in the data folder.",
     )
+    cursor_previous_secrets: list[SecretStr] = Field(
+        default=[], description="Secrets that signed before; their cursors stay good until they expire."
+    )
     cursor_hours: float = Field(72, gt=0, description="How long a cursor can be used.")
+
+    @field_validator("cursor_previous_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_list(value)
 
 
 class LogSection(Section):

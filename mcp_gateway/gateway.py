@@ -171,13 +171,15 @@ class Gateway:
             )
         )
         self.catalog = Catalog(self.db, self.clock)
-        self.cursors = Cursors([self._cursor_key()], self.clock, hours=settings.pagination.cursor_hours)
+        self.cursors = Cursors(self._cursor_keys(), self.clock, hours=settings.pagination.cursor_hours)
 
-    def _cursor_key(self) -> bytes:
-        secret = self.settings.pagination.cursor_secret
-        if secret is not None:
-            return secret.get_secret_value().encode()
-        return load_or_create_secret(self.settings.gateway.data_dir / "cursor.key")
+    def _cursor_keys(self) -> list[bytes]:
+        """The first signs; cursors of the others are still good."""
+        own = self.settings.pagination.cursor_secret
+        previous = [secret.get_secret_value().encode() for secret in self.settings.pagination.cursor_previous_secrets]
+        if own is not None:
+            return [own.get_secret_value().encode(), *previous]
+        return [load_or_create_secret(self.settings.gateway.data_dir / "cursor.key"), *previous]
 
     async def _migrate(self, name: str, folder: Path) -> None:
         await migrate(self.db, {name: folder})

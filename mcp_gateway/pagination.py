@@ -8,13 +8,13 @@ import hmac
 import itertools
 import json
 import os
-import secrets
 import struct
 import tempfile
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -135,7 +135,7 @@ def _open(cursor: object) -> tuple[bytes, bytes]:
     except ValueError:
         raise InvalidCursor from None
     # Base64 skips foreign characters and spare bits; a cursor has exactly one spelling.
-    if len(raw) < _HEAD.size + _TAG_BYTES or _to_text(raw) != cursor:
+    if _to_text(raw) != cursor:
         raise InvalidCursor
     return raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]
 
@@ -167,7 +167,7 @@ def _create_secret(path: Path) -> None:
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # with mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.write(token_bytes(SECRET_BYTES))
             file.flush()
             os.fsync(file.fileno())
         # A link appears whole or not at all, and never replaces the file of a process that was faster.
@@ -181,7 +181,8 @@ def _create_secret(path: Path) -> None:
 class Page(BaseModel):
     """One page of a list; a result adds its rows: `class SearchPage(Page): items: list[Hit]`.
 
-    A list that can also be followed backwards adds `prev_cursor: str | None`.
+    Members that are None are not sent, so a list that is not counted says why in `total_unknown`. One that can
+    also be followed backwards adds `prev_cursor: str | None`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -211,10 +212,19 @@ class NumberedPage(BaseModel):
     total: int = Field(ge=0, description="Rows in the whole list.")
     page: int = Field(ge=1, description="Number of this page, from 1.")
     per_page: int = Field(ge=1, description="Rows on a full page.")
-    total_pages: int = Field(default_factory=lambda given: -(-given["total"] // given["per_page"]))
-    has_more: bool = Field(default_factory=lambda given: given["page"] < given["total_pages"])
-    next_page: int | None = Field(default_factory=lambda given: given["page"] + 1 if given["has_more"] else None)
-    prev_page: int | None = Field(default_factory=lambda given: min(given["page"] - 1, given["total_pages"]) or None)
+    total_pages: int = Field(
+        default_factory=lambda given: -(-given["total"] // given["per_page"]), description="Pages in the whole list."
+    )
+    has_more: bool = Field(
+        default_factory=lambda given: given["page"] < given["total_pages"], description="Whether rows follow."
+    )
+    next_page: int | None = Field(
+        default_factory=lambda given: given["page"] + 1 if given["has_more"] else None, description="The page after."
+    )
+    prev_page: int | None = Field(
+        default_factory=lambda given: min(given["page"] - 1, given["total_pages"]) or None,
+        description="The page before.",
+    )
 
 
 def offset_of(page: int, per_page: int) -> int:
@@ -249,7 +259,7 @@ def links_of(page: Mapping[str, Any], path: str, query: Sequence[tuple[str, str]
     Args:
         page: A `Page` or `NumberedPage` as JSON.
         path: The path of the request, not percent-escaped.
-        query: Its parameters, not percent-escaped. All but `cursor` and `page` are in every link.
+        query: Its parameters, not percent-escaped. Every link has all of them, with its own `cursor` or `page`.
     """
     numbered = "total_pages" in page
     name = "page" if numbered else "cursor"
@@ -324,12 +334,12 @@ class Keyset:
         return statement if position is None else statement.where(_behind(self._steps(position), backward))
 
     def _steps(self, position: Sequence[Any] | None) -> list[_Step]:
-        values = position if position is not None else [...] * len(self._keys)
+        values = position if position is not None else [...] * len(self._keys)  # for the order any value does
         steps = []
         for key, value in zip(self._keys, values, strict=True):
             if key.may_be_null:
-                has_value = key.column.is_not(None) if key.descending else key.column.is_(None)
-                steps.append(_Step(has_value, key.descending, (value is None) != key.descending))
+                presence = key.column.is_not(None) if key.descending else key.column.is_(None)
+                steps.append(_Step(presence, key.descending, (value is None) != key.descending))
             elif value is None:
                 raise ValueError(f"{key.column} is declared as never NULL, yet the position has no value for it")
             if value is not None:

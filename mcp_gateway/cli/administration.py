@@ -133,6 +133,8 @@ def _visible(value: Any) -> Any:
         return visible(value)
     if isinstance(value, Mapping):
         return {key: HIDDEN if _names_secret(key) else _visible(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_visible(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, str) and "://" in value and "@" in value:

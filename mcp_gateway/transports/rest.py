@@ -117,7 +117,7 @@ def _json(value: dict[str, Any], request: Request) -> Response:
     headers = {}
     if request.method in QUERY_METHODS | {"HEAD"} and "has_more" in value and "links" not in value:
         links = links_of(value, request.scope["path"], request.query_params.multi_items())
-        value = {**value, "links": links.model_dump(exclude_none=True)}
+        value = {"total": None, **value, "links": links.model_dump(exclude_none=True)}
     if isinstance(value.get("links"), Mapping):
         headers["Link"] = link_header(Links.model_validate(value["links"]))
     return Response(encode(value), headers=headers, media_type="application/json")
