@@ -1,0 +1,100 @@
+"""Conditions on titles: checked against what the catalogue has, and made into queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rapidfuzz import process
+from tantivy import FieldType, Occur, Query
+
+from mcp_gateway.api import InvalidParams
+from mcp_gateway.catalog.models import normalise_name
+
+from .index import TitleIndex
+from .models import Filters
+from .retrieval import phrase, unscored, year_between
+from .schema import offer_terms
+from .words import words_of
+
+MAX_ALLOWED_SHOWN = 30
+
+
+def conditions(index: TitleIndex, filters: Filters) -> list[Query]:
+    """One query for each condition.
+
+    Raises:
+        InvalidParams: A genre or platform that the catalogue does not know.
+    """
+    found = [
+        *_genres(index, filters),
+        *_offers(index, filters),
+        *_people(index, filters),
+        *_numbers(index, filters),
+    ]
+    if filters.kinds:
+        found.append(Query.term_set_query(index.schema, "kind", list(filters.kinds)))
+    return [unscored(query) for query in found]
+
+
+def _genres(index: TitleIndex, filters: Filters) -> list[Query]:
+    genres = _known(index, "genre", filters.genres, field="filters.genres")
+    return [Query.term_query(index.schema, "genre", genre) for genre in genres]
+
+
+def _offers(index: TitleIndex, filters: Filters) -> list[Query]:
+    """One offer must meet all conditions on offers: on that platform, in that region, for that kind of payment."""
+    platforms = _known(index, "platform", filters.platforms, field="filters.platforms")
+    region = filters.region.upper() if filters.region else None
+    if not (platforms or region or filters.monetization):
+        return []
+    return [Query.term_set_query(index.schema, "offer", offer_terms(platforms, region, filters.monetization))]
+
+
+def _people(index: TitleIndex, filters: Filters) -> list[Query]:
+    return [_person(index, words) for name in filters.people or () if (words := words_of(name)[0])]
+
+
+def _person(index: TitleIndex, words: Sequence[str]) -> Query:
+    """Somebody of the name, or with the words in a row in their name, in any role."""
+    roles = [(Occur.Should, phrase(index.schema, role, words)) for role in ("actor", "director", "writer")]
+    return Query.boolean_query(roles)
+
+
+def _numbers(index: TitleIndex, filters: Filters) -> Iterable[Query]:
+    if filters.year_from is not None or filters.year_to is not None:
+        first, last = filters.year_from, filters.year_to
+        if first is not None and last is not None and first > last:
+            raise InvalidParams("filters.year_from", "must not be after filters.year_to")
+        yield year_between(index.schema, first, last)
+    if filters.rating_from is not None:
+        least = min(11.0, max(0.0, filters.rating_from))
+        yield Query.range_query(index.schema, "rating", FieldType.Float, lower_bound=least)
+
+
+def _known(index: TitleIndex, indexed: str, wanted: Sequence[str] | None, *, field: str) -> list[str]:
+    """The values as the catalogue spells them.
+
+    While the index does not hold the whole catalogue, or has no such values at all, an unknown one is no fault: it
+    finds nothing.
+    """
+    if not wanted:
+        return []
+    known = index.values(indexed)
+    return [known.get(_folded(value)) or _unknown(index, value, known, field) for value in wanted]
+
+
+def _unknown(index: TitleIndex, value: str, known: Mapping[str, str], field: str) -> str:
+    if not known or not index.is_complete:
+        return value[:100]
+    close = process.extractOne(_folded(value), list(known), score_cutoff=60)
+    allowed = sorted(known.values())
+    raise InvalidParams(
+        field,
+        f"{value[:60]!r} is not one of the catalogue's {len(allowed)}",
+        allowed=allowed if len(allowed) <= MAX_ALLOWED_SHOWN else None,
+        nearest=known[close[0]] if close else None,
+    )
+
+
+def _folded(value: str) -> str:
+    return normalise_name(value[:100]).replace(" ", "_")

@@ -1,0 +1,202 @@
+"""The index on disk: which folder is current, who may write, and whether its files are whole.
+
+    <data folder>/index/<format>-<catalogue id>/
+        manifest.json     names the current generation; replaced in one step
+        lock              held by the one process that writes
+        <generation>/     a tantivy index
+
+Another format or another catalogue has another folder, so processes that differ in them do not disturb one another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+
+from .schema import FORMAT
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+log = logging.getLogger(__name__)
+
+# tantivy ends each file with {"version": …, "crc": …}, the length of that, and this number.
+_FOOTER_MAGIC = 1337
+_MAX_FOOTER_BYTES = 10_000
+_CHUNK_BYTES = 1 << 20
+_SEGMENT_PARTS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The state of the current generation.
+
+    Attributes:
+        generation: Its folder's name.
+        revision: All titles up to this revision of the catalogue are in it, later ones may be.
+        complete: It has once held the whole catalogue; until then it is being built.
+    """
+
+    generation: str
+    revision: int = 0
+    complete: bool = False
+
+
+class IndexFolder:
+    """The folder of one catalogue's index.
+
+    Args:
+        root: The folder of all indexes.
+        catalogue_id: The catalogue's id, as `Catalog.version` has it.
+    """
+
+    def __init__(self, root: Path, catalogue_id: str) -> None:
+        self.root = root
+        self.catalogue_id = catalogue_id
+        self.path = root / f"{FORMAT}-{re.sub(r'[^A-Za-z0-9_-]', '', catalogue_id)[:60]}"
+        self._manifest_path = self.path / "manifest.json"
+
+    def read(self) -> Manifest | None:
+        """The manifest; None when there is none, or it is damaged."""
+        try:
+            manifest = Manifest(**json.loads(self._manifest_path.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+        sound = isinstance(manifest.generation, str) and re.fullmatch(r"[0-9a-f]{8}", manifest.generation)
+        return manifest if sound and isinstance(manifest.revision, int) else None
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make a generation, or its new state, the current one: all or nothing."""
+        draft = self._manifest_path.with_suffix(f".{token_hex(4)}")
+        draft.write_text(json.dumps(asdict(manifest)))
+        draft.replace(self._manifest_path)
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes whenever the manifest does; costs a microsecond. None when there is none."""
+        try:
+            status = os.stat(self._manifest_path)  # noqa: PTH116 - on every search: Path.stat costs three times as much
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+    def generation(self, manifest: Manifest) -> Path:
+        """Where the generation's files are."""
+        return self.path / manifest.generation
+
+    def new_generation(self) -> Manifest:
+        """Make an empty folder for a new generation, which `publish` makes the current one."""
+        manifest = Manifest(token_hex(4))
+        self.generation(manifest).mkdir(parents=True)
+        return manifest
+
+    @contextmanager
+    def writing(self) -> Iterator[bool]:
+        """Be the one process that writes, or learn that another one is. A killed process writes no more."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as file:
+            if not _try_lock(file.fileno()):
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                _unlock(file.fileno())
+
+    def tidy(self, *, siblings_unused_since: float) -> None:
+        """Remove what broken-off builds, older formats and other catalogues left. Only while writing.
+
+        Args:
+            siblings_unused_since: Seconds since the epoch; other catalogues' indexes changed later are kept.
+        """
+        current = self.read()
+        for entry in self.path.iterdir():
+            if entry.is_dir() and (current is None or entry.name != current.generation):
+                shutil.rmtree(entry, ignore_errors=True)
+        for sibling in self.root.iterdir():
+            with suppress(OSError):
+                if sibling != self.path and sibling.stat().st_mtime < siblings_unused_since:
+                    shutil.rmtree(sibling, ignore_errors=True)
+
+
+def is_whole(generation: Path) -> bool:
+    """Whether every file of the index is there and has the checksum in its footer. 0.1 s for 100 MB."""
+    try:
+        meta = (generation / "meta.json").read_bytes()
+        if all(_has_its_checksum(file) for file in _segment_files(generation, meta)):
+            return True
+        # A merge meanwhile removes files that nobody needs any more: that is no damage.
+        return (generation / "meta.json").read_bytes() != meta
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _segment_files(generation: Path, meta: bytes) -> Iterator[Path]:
+    for segment in json.loads(meta)["segments"]:
+        name = segment["segment_id"].replace("-", "")
+        yield from (generation / f"{name}.{part}" for part in _SEGMENT_PARTS)
+        if segment["deletes"]:
+            yield generation / f"{name}.{segment['deletes']['opstamp']}.del"
+
+
+def _has_its_checksum(path: Path) -> bool:
+    if not path.exists():
+        return False
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 8))
+        tail = file.read(8)
+        footer_bytes = int.from_bytes(tail[:4], "little")
+        body_bytes = size - 8 - footer_bytes
+        if int.from_bytes(tail[4:], "little") != _FOOTER_MAGIC or body_bytes < 0 or footer_bytes > _MAX_FOOTER_BYTES:
+            return False
+        file.seek(body_bytes)
+        footer = file.read(footer_bytes)
+        file.seek(0)
+        return _crc_in(footer) == _crc_of(file, body_bytes)
+
+
+def _crc_in(footer: bytes) -> int | None:
+    try:
+        content = json.loads(footer)
+    except ValueError:
+        return None
+    return content.get("crc") if isinstance(content, dict) else None
+
+
+def _crc_of(file: BinaryIO, length: int) -> int:
+    crc = 0
+    while length > 0 and (chunk := file.read(min(length, _CHUNK_BYTES))):
+        crc = zlib.crc32(chunk, crc)
+        length -= len(chunk)
+    return crc
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

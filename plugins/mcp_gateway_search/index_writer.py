@@ -1,0 +1,93 @@
+"""Writes to the index, for whoever holds the folder's lock. Everything here blocks: run it in a thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tantivy import Document, Index, IndexWriter
+
+from mcp_gateway.catalog.models import Offer, Title, TitleId
+
+from .index import open_generation
+from .index_folder import IndexFolder, Manifest
+from .schema import build_schema, document_of
+
+log = logging.getLogger(__name__)
+
+# One thread keeps documents in the catalogue's order and leaves the other cores to requests.
+WRITER_THREADS = 1
+WRITER_BYTES = 30_000_000
+
+
+class Update:
+    """A stretch of writing to the current generation. `end()` drops what was not committed.
+
+    Attributes:
+        manifest: The state last published.
+        titles: How many titles were put so far.
+        uncommitted: How many of them no search sees yet.
+    """
+
+    def __init__(self, folder: IndexFolder, manifest: Manifest, index: Index) -> None:
+        self.manifest = manifest
+        self.titles = 0
+        self.uncommitted = 0
+        self._folder = folder
+        self._schema = build_schema()
+        self._writer: IndexWriter = index.writer(WRITER_BYTES, WRITER_THREADS)
+        self._last_revision = manifest.revision
+
+    @classmethod
+    def begin(cls, folder: IndexFolder) -> Update:
+        """Go on with the current generation, or start a new one where there is none that can be read."""
+        manifest = folder.read()
+        index = open_generation(folder.generation(manifest)) if manifest else None
+        if manifest is None or index is None:
+            manifest, index = start_generation(folder)
+        return cls(folder, manifest, index)
+
+    def put(self, titles: Sequence[Title], offers: Mapping[TitleId, Sequence[Offer]]) -> None:
+        """Add titles, oldest change first, in place of what the index has of them."""
+        for title in titles:
+            self._writer.delete_documents_by_term("id", title.id)
+            document = document_of(title, offers.get(title.id, ()))
+            self._writer.add_document(Document.from_dict(document, self._schema))
+            self._last_revision = title.revision
+        self.titles += len(titles)
+        self.uncommitted += len(titles)
+
+    def commit(self, *, all_up_to: int | None = None) -> None:
+        """Let searches see what was put.
+
+        Args:
+            all_up_to: The catalogue's revision when all its titles have been put. None while some are to come:
+                titles of the last one's revision may be among them.
+        """
+        self._writer.commit()
+        self.uncommitted = 0
+        if all_up_to is None:
+            revision = max(self.manifest.revision, self._last_revision - 1)
+            self.manifest = replace(self.manifest, revision=revision)
+        else:
+            revision = max(self._last_revision, all_up_to)
+            self.manifest = replace(self.manifest, revision=revision, complete=True)
+        self._folder.publish(self.manifest)
+
+    def end(self) -> None:
+        """Stop writing, after merges in progress."""
+        try:
+            if self.uncommitted:
+                self._writer.rollback()
+            self._writer.wait_merging_threads()
+        except ValueError:
+            log.exception("search index writer did not end well")
+
+
+def start_generation(folder: IndexFolder) -> tuple[Manifest, Index]:
+    """Make an empty index the current one. Only while `folder.writing()`."""
+    manifest = folder.new_generation()
+    index = Index(build_schema(), str(folder.generation(manifest)))
+    folder.publish(manifest)
+    return manifest, index

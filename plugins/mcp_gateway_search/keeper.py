@@ -1,0 +1,148 @@
+"""Keeps the index equal to the catalogue: builds it, catches up, and starts anew when it is damaged.
+
+Events only wake the keeper; what has changed it asks the catalogue, by revision. So events that are lost, late or
+doubled do no harm, and a build is nothing but catching up from revision 0.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from mcp_gateway.api import Clock, GatewayError
+from mcp_gateway.catalog.events import TitleChanged
+from mcp_gateway.catalog.store import Catalog
+
+from .index import TitleIndex, is_panic
+from .index_folder import is_whole
+from .index_writer import Update, start_generation
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BATCH_TITLES = 1000
+
+# While much comes in, searches see it in steps of so many: each commit writes a segment that must be merged later.
+TITLES_PER_COMMIT = 20_000
+
+OTHER_INDEXES_KEPT_DAYS = 7
+
+
+class IndexKeeper:
+    """Brings what changes in the catalogue into the index.
+
+    Of the processes that share a data folder one writes at a time; the others read what it has committed.
+
+    Args:
+        poll_seconds: Longest pause between looks at the catalogue's revision.
+    """
+
+    def __init__(self, catalog: Catalog, index: TitleIndex, clock: Clock, *, poll_seconds: float = 0.5) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._changed = anyio.Event()
+        self._one_job = anyio.CapacityLimiter(1)
+
+    async def title_changed(self, event: TitleChanged) -> None:
+        """Hear that something changed."""
+        self._changed.set()
+
+    async def start(self, budget_seconds: float) -> None:
+        """Catch up as far as the budget goes, so that the first question finds something; `run` does the rest."""
+        try:
+            await self.catch_up(budget_seconds=budget_seconds)
+        except (GatewayError, OSError, RuntimeError, ValueError):
+            log.exception("search index could not be brought up to date at the start")
+
+    async def run(self) -> None:
+        """Keep the index up to date until cancelled. At most half of the time goes into it."""
+        self._index.suspect = True  # opening reads hardly any file, so look at them once
+        while True:
+            started = self._clock.monotonic()
+            if self._index.suspect:
+                await self._check_files()
+            await self.catch_up()
+            await anyio.sleep(max(0.0, self._clock.monotonic() - started))
+            with anyio.move_on_after(self._poll_seconds):
+                await self._changed.wait()
+            self._changed = anyio.Event()
+
+    async def catch_up(self, *, budget_seconds: float = math.inf) -> bool:
+        """Take in what changed since the index was last committed.
+
+        Args:
+            budget_seconds: Stop after the batch in which this is used up; what was done is kept.
+
+        Returns:
+            Whether the index is up to date; False also when another process is at it.
+        """
+        self._index.refresh()
+        version = await self._catalog.version()
+        known = self._index.manifest
+        if known is not None and known.complete and known.revision >= version.revision and self._index.is_open:
+            return True
+        folder = self._index.folder
+        with folder.writing() as ours:
+            if not ours:
+                return False
+            update = await self._in_thread(partial(Update.begin, folder))
+            try:
+                return await self._apply_changes(update, version.revision, budget_seconds)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._in_thread(update.end)
+                self._index.refresh()
+
+    async def _apply_changes(self, update: Update, revision: int, budget_seconds: float) -> bool:
+        started = self._clock.monotonic()
+        since = update.manifest.revision
+        async for batch in self._catalog.changed_since(since, batch_size=BATCH_TITLES):
+            offers = await self._catalog.offers([title.id for title in batch])
+            await self._in_thread(partial(update.put, batch, offers))
+            if self._clock.monotonic() - started >= budget_seconds:
+                await self._in_thread(update.commit)
+                return False
+            if update.uncommitted >= TITLES_PER_COMMIT:
+                await self._in_thread(update.commit)
+                log.info("search index takes in titles", extra={"titles": update.titles})
+        await self._finish(update, revision, self._clock.monotonic() - started)
+        return True
+
+    async def _finish(self, update: Update, revision: int, seconds: float) -> None:
+        first_time = not update.manifest.complete
+        await self._in_thread(partial(update.commit, all_up_to=revision))
+        if first_time:
+            log.info("search index built", extra={"titles": update.titles, "seconds": round(seconds, 1)})
+            kept_since = self._clock.now().timestamp() - OTHER_INDEXES_KEPT_DAYS * 86_400
+            await self._in_thread(partial(self._index.folder.tidy, siblings_unused_since=kept_since))
+
+    async def _check_files(self) -> None:
+        """Start a new generation when the files of this one are damaged."""
+        folder = self._index.folder
+        manifest = folder.read()
+        self._index.suspect = False
+        if manifest is None or await self._in_thread(partial(is_whole, folder.generation(manifest))):
+            return
+        with folder.writing() as ours:
+            if ours and folder.read() == manifest:
+                log.warning("search index is damaged and will be built anew")
+                await self._in_thread(partial(start_generation, folder))
+        self._index.refresh()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._one_job)
+        except BaseException as error:
+            panic = is_panic(error)
+            self._index.suspect |= panic or isinstance(error, ValueError)
+            if panic:
+                raise RuntimeError("tantivy gave up while writing the search index") from error
+            raise

@@ -1,0 +1,56 @@
+"""Hooks of the search plugin: what it registers and keeps running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pydantic import BaseModel
+
+from mcp_gateway.api import Capability, Services, capability, hookimpl
+from mcp_gateway.catalog.events import TitleChanged
+
+from .index import TitleIndex
+from .index_folder import IndexFolder
+from .keeper import IndexKeeper
+from .lookup import Lookup
+from .resolve import Resolver
+from .searching import TitleSearch
+from .settings import SearchSettings
+
+READ = frozenset({"catalog:read"})
+
+
+@hookimpl
+def register_settings() -> type[BaseModel]:
+    """The `[plugins.search]` table."""
+    return SearchSettings
+
+
+@hookimpl
+@asynccontextmanager
+async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterator[list[Capability]]:
+    """Open the index, keep it up to date, and offer search, lookup and resolving."""
+    catalogue = await services.catalog.version()
+    index = TitleIndex(IndexFolder(services.data_dir / "index", catalogue.id))
+    keeper = IndexKeeper(services.catalog, index, services.clock, poll_seconds=settings.poll_seconds)
+    await keeper.start(settings.start_seconds)
+    services.events.subscribe(TitleChanged, keeper.title_changed)
+    services.background.start(keeper.run, name="search index")
+
+    search = TitleSearch(index, services.catalog, services.cursors.scoped("search_titles"))
+    lookup = Lookup(services.catalog, index)
+    resolver = Resolver(index)
+    yield [
+        capability("search_titles", search.search, rest="GET /api/v1/discovery/search", scopes=READ),
+        capability("get_titles", lookup.get_titles, scopes=READ),
+        capability("resolve_title", resolver.resolve, scopes=READ),
+        capability(
+            "title", lookup.title, tool=False, uri="media://titles/{id}", rest="GET /api/v1/titles/{id}",
+            completions={"id": lookup.complete_title}, scopes=READ,
+        ),
+        capability(
+            "person", lookup.person, tool=False, uri="media://people/{id}", rest="GET /api/v1/people/{id}",
+            completions={"id": lookup.complete_person}, scopes=READ,
+        ),
+    ]  # fmt: skip

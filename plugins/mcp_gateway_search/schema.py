@@ -1,0 +1,138 @@
+"""The index: its fields, and the document that a title becomes.
+
+Names and words go in folded by `normalise_name`, split at spaces: queries are folded by the same function, so
+the two always agree and no tokenizer has to be registered anew when the index is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain, product
+from typing import Any
+
+import orjson
+from tantivy import Schema, SchemaBuilder
+
+from mcp_gateway.catalog.models import Offer, Role, Title, normalise_name, without_article
+
+from .cards import card_of, rating_of
+
+# Part of the index's folder name: raise it whenever fields, or what goes into them, change.
+FORMAT = 1
+
+# Names that agree so far are taken for the same; tantivy drops terms that are much longer.
+MAX_TERM_CHARS = 200
+
+# In an offer's term: whatever the platform, region or way to pay.
+ANY = "*"
+
+# Less popular titles have few votes (below about 1,700 at IMDb). Sorted by rating they come last: a 10 given by
+# seven voters says little.
+WELL_KNOWN_POPULARITY = 50.0
+
+POPULARITY_STEPS = 100_000
+
+# People, keywords and genres come again and again while an index is built.
+_fold = lru_cache(maxsize=10_000)(normalise_name)
+
+
+def build_schema() -> Schema:
+    """The fields.
+
+    `*_key` hold whole names, `bare_key` without their article; `name` to `words` hold words. `card` and `names` are
+    what results show. `by_*` are sort orders, largest first but for `by_name`.
+    """
+    builder = SchemaBuilder()
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    for name in ("card", "names"):
+        builder.add_bytes_field(name, stored=True)
+    for name in ("name_key", "bare_key", "alternative_key", "offer"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    for name in ("name", "alternative", "actor", "director", "writer", "keyword"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
+    for name in ("kind", "genre", "platform", "language", "certification", "country"):
+        builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("by_name", fast=True, tokenizer_name="raw", index_option="basic")
+    for name in ("year", "runtime_minutes"):
+        builder.add_integer_field(name, indexed=True, fast=True)
+    for name in ("by_popularity", "by_year_desc", "by_year_asc", "by_rating"):
+        builder.add_integer_field(name, fast=True)
+    builder.add_float_field("rating", indexed=True, fast=True)
+    builder.add_float_field("weight", fast=True)
+    return builder.build()
+
+
+def document_of(title: Title, offers: Sequence[Offer]) -> dict[str, Any]:
+    """What the index holds of a title."""
+    name = normalise_name(title.name)
+    alternatives = [normalise_name(other.name) for other in title.alternative_titles]
+    people = {role: _people(title, role) for role in ("actor", "director", "writer")}
+    keywords = [_fold(keyword) for keyword in title.keywords]
+    document: dict[str, Any] = {
+        "id": title.id,
+        "card": card_of(title).model_dump_json(exclude_none=True).encode(),
+        "names": orjson.dumps([title.name, *(other.name for other in title.alternative_titles)]),
+        "name_key": name[:MAX_TERM_CHARS],
+        "bare_key": without_article(name)[:MAX_TERM_CHARS],
+        "alternative_key": list({without_article(other)[:MAX_TERM_CHARS] for other in alternatives}),
+        "name": name,
+        "alternative": alternatives,
+        **people,
+        "keyword": keywords,
+        "words": " ".join(_words(title, chain((name,), alternatives, *people.values(), keywords))),
+        "by_name": name[:MAX_TERM_CHARS],
+        "kind": title.kind,
+        "genre": list(title.genres),
+        "country": list(title.countries),
+        "platform": list({offer.platform for offer in offers}),
+        "offer": list(set(chain.from_iterable(map(_offer_terms, offers)))),
+    }
+    optional = {"language": title.original_language, "certification": title.certification,
+                "runtime_minutes": title.runtime_minutes, "year": title.year}  # fmt: skip
+    document.update({field: value for field, value in optional.items() if value is not None})
+    return document | _orders(title)
+
+
+def offer_terms(platforms: Iterable[str] | None, region: str | None, monetization: Iterable[str] | None) -> list[str]:
+    """The terms one of which an offer has that meets all three conditions; None is no condition."""
+    parts = (platforms or (ANY,), (region or ANY,), monetization or (ANY,))
+    return ["|".join(combination) for combination in product(*parts)]
+
+
+def _people(title: Title, role: Role) -> list[str]:
+    return [_fold(credit.name) for credit in title.credits if credit.role == role]
+
+
+def _words(title: Title, texts: Iterable[str]) -> Iterable[str]:
+    """All that a title can be found by, words of long texts as often as they occur."""
+    yield from texts
+    yield from map(_fold, title.genres)
+    yield from (normalise_name(text) for text in (title.overview, title.tagline) if text)
+    if title.year:
+        yield str(title.year)
+
+
+def _offer_terms(offer: Offer) -> list[str]:
+    choices = product((offer.platform, ANY), (offer.region or ANY, ANY), (offer.kind.value, ANY))
+    return ["|".join(combination) for combination in choices]
+
+
+def _orders(title: Title) -> dict[str, Any]:
+    """Sort orders as single numbers, popularity breaking ties: tantivy sorts by one field.
+
+    A title without year or rating has no number, and so comes last. `weight` is what relevance is multiplied
+    by: tantivy multiplies by log2(2 + weight), which makes 1 of popularity 0 and 2 of popularity 100.
+    """
+    popularity = round(min(100.0, max(0.0, title.popularity)) / 100 * (POPULARITY_STEPS - 1))
+    orders: dict[str, Any] = {"by_popularity": popularity, "weight": 2 ** (1 + popularity / POPULARITY_STEPS) - 2}
+    if title.year is not None:
+        orders["by_year_desc"] = title.year * POPULARITY_STEPS + popularity
+        orders["by_year_asc"] = -title.year * POPULARITY_STEPS + popularity
+    rating = rating_of(title)
+    if rating is not None:
+        known = title.popularity >= WELL_KNOWN_POPULARITY
+        orders["rating"] = rating
+        orders["by_rating"] = (round(rating * 10) + (1000 if known else 0)) * POPULARITY_STEPS + popularity
+    return orders

@@ -1,0 +1,83 @@
+"""How well plain names are found on real data, in the small catalogue. Misspelt and vague ones are another matter."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp_gateway_ingestion.jsonl import parse_line
+
+from mcp_gateway.catalog.store import SourceRecord
+from mcp_gateway_search.tests.world import World, open_world
+
+DATA = Path(__file__).resolve().parents[3] / "../shared/data"
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.data,
+    pytest.mark.skipif(not DATA.is_dir(), reason="needs the real catalogues of ../shared/data"),
+]
+
+
+@pytest.fixture(scope="module")
+async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """The 5,000 most popular titles of the real catalogue."""
+    with gzip.open(DATA / "catalogue-small.jsonl.gz") as lines:
+        parsed = [parse_line(line) for line in lines]
+    records = [SourceRecord("jsonl", title.id, title.facts, own_id=title.id) for title in parsed]
+    async with open_world(tmp_path_factory.mktemp("real"), records) as world:
+        yield world
+
+
+async def questions(world: World, name: str) -> list[dict[str, Any]]:
+    """The questions of a set whose answer is in the small catalogue."""
+    lines = (DATA / "queries" / f"{name}.jsonl").read_text().splitlines()
+    asked = [json.loads(line) for line in lines]
+    known = await world.catalog.get([question["target"] for question in asked])
+    return [question for question in asked if question["target"] in known]
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("exact_titles", 0.98), ("alternative_titles", 0.98), ("title_and_year", 0.95)]
+)
+@pytest.mark.parametrize("tool", ["search", "resolve"])
+async def test_the_title_asked_for_is_the_first_hit(
+    real: World, name: str, least: float, tool: str, record_property: Callable[[str, object], None]
+) -> None:
+    asked = await questions(real, name)
+    wrong = [question["query"] for question in asked if await first(real, tool, question) not in question["right"]]
+
+    share = 1 - len(wrong) / len(asked)
+    record_property("hit_at_1", f"{tool} {name}: {share:.3f} of {len(asked)}")
+    assert share >= least, wrong
+
+
+async def first(world: World, tool: str, question: dict[str, Any]) -> str | None:
+    """The id that a tool puts first."""
+    if tool == "search":
+        return next(iter(await world.ids(question["query"], limit=1)), None)
+    candidates = (await world.resolve(question["query"])).candidates
+    return candidates[0].title.id if candidates else None
+
+
+async def test_well_known_names_give_what_is_meant(real: World) -> None:
+    dark_knight = (await real.search("the dark knight")).model_dump()["items"][0]
+    dunes = {candidate.title.id: candidate for candidate in (await real.resolve("Dune")).candidates}
+
+    assert (dark_knight["title"], dark_knight["year"]) == ("The Dark Knight", 2008)
+    assert {"tt1160419", "tt0087182"} <= dunes.keys()
+
+
+async def test_real_pages_keep_to_their_size(real: World) -> None:
+    for query in ("the", "love", "star", ""):
+        concise = len((await real.search(query, limit=20)).model_dump_json(exclude_none=True).encode())
+        detailed = len(
+            (await real.search(query, limit=20, detail="detailed")).model_dump_json(exclude_none=True).encode()
+        )
+
+        assert concise < 14_000
+        assert concise * 3 < detailed < 60_000
