@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +24,10 @@ pytestmark = pytest.mark.anyio
 def settings(data_dir: Path, **sections: dict[str, Any]) -> Settings:
     gateway = {"data_dir": data_dir, "startup_seconds": 5, **sections.pop("gateway", {})}
     return load(overrides={"gateway": gateway, **sections}, environ={})
+
+
+def refuse(why: str) -> None:
+    raise ValueError(why)
 
 
 async def say(params: NoParams, call: Call) -> Content:
@@ -71,7 +76,8 @@ async def test_two_gateways_run_side_by_side(tmp_path: Path) -> None:
 
 async def test_a_plugin_that_fails_at_start_is_set_aside_and_the_rest_runs(tmp_path: Path) -> None:
     async def lifespan() -> AsyncIterator[Any]:
-        raise ValueError("no key")
+        await anyio.lowlevel.checkpoint()
+        refuse("no key")
         yield []
 
     gateway = Gateway(settings(tmp_path), [plugin("broken", lifespan), registers("good", capability("say_it", say))])
@@ -124,7 +130,8 @@ async def test_a_plugin_that_does_not_stop_is_cancelled(tmp_path: Path, monkeypa
 
 async def test_strict_plugins_stops_the_start(tmp_path: Path) -> None:
     async def lifespan() -> AsyncIterator[Any]:
-        raise ValueError("no key")
+        await anyio.lowlevel.checkpoint()
+        refuse("no key")
         yield []
 
     gateway = Gateway(settings(tmp_path, gateway={"strict_plugins": True}), [plugin("broken", lifespan)])
@@ -266,7 +273,9 @@ async def test_the_gateway_tells_of_its_plugins_and_health_as_resources(tmp_path
             answers[uri] = (await gateway.registry.invoke(registered, arguments, Call())).value
 
     assert answers["gateway://plugins"] == {"plugins": [{"name": "good", "origin": "given", "state": "running"}]}
-    assert answers["gateway://health"]["status"] == "ok", json.dumps(answers["gateway://health"])
+    health = answers["gateway://health"]
+    assert health is not None
+    assert health["status"] == "ok", json.dumps(health)
 
 
 async def test_instructions_name_only_tools_that_are_offered(tmp_path: Path) -> None:
