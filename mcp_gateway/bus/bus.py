@@ -59,6 +59,11 @@ class Bus(Protocol):
     shared: bool
     """Whether other processes see what is published here."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody may be listening; what nobody hears need not be read and published."""
+        ...
+
     async def publish(self, events: Sequence[Envelope]) -> None:
         """Hand over events, in order. Returns once the backend has them; raises Unavailable otherwise.
 

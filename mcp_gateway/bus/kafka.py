@@ -46,6 +46,7 @@ class KafkaBus:
     """
 
     shared = True
+    is_heard = True
 
     def __init__(self, options: dict[str, Any], *, topic: str = DEFAULT_TOPIC, lease_seconds: float = 10) -> None:
         self._options = options

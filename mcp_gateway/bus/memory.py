@@ -29,6 +29,11 @@ class MemoryBus:
         self._groups: dict[str, _Line] = {}
         self._in_order = anyio.Lock()
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody would get what is published."""
+        return bool(self._lines)
+
     async def publish(self, events: Sequence[Envelope]) -> None:
         """Hand over events; returns once every subscriber has room for them."""
         async with self._in_order:

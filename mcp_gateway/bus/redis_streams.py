@@ -68,6 +68,7 @@ class RedisBus:
     """
 
     shared = True
+    is_heard = True
 
     def __init__(
         self,

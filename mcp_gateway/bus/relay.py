@@ -51,6 +51,10 @@ class Relay:
         """Relay for ever."""
         async with self._source() as source:
             while True:
+                while not self._bus.is_heard:
+                    await self._tail.wait_beyond(source.position)
+                    if not self._bus.is_heard:  # somebody may have begun to listen meanwhile
+                        source.position = self._position = self._tail.position
                 await self._publish(await source.receive(_BATCH))
                 await source.acknowledge()
                 self._position = source.position

@@ -186,6 +186,20 @@ async def test_an_event_goes_out_if_and_only_if_its_transaction_commits(instance
     assert await heard.wait_for(1) == [2]
 
 
+async def test_what_nobody_hears_is_passed_over_and_later_subscribers_hear_what_comes_then(instance: Instance) -> None:
+    await instance.publish(1, 2)
+    with anyio.fail_after(SECONDS):
+        while (await instance.service.health()).waiting:
+            await anyio.sleep(0.01)
+
+    heard = Heard()
+    instance.plugin.subscribe(Noted, heard)
+    await instance.plugin.ready()
+    await instance.publish(3)
+
+    assert await heard.wait_for(1) == [3]
+
+
 async def test_a_handler_gets_one_event_at_a_time(instance: Instance) -> None:
     busy = 0
     numbers: list[int] = []
