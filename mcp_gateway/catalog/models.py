@@ -175,10 +175,14 @@ def normalise_name(name: str) -> str:
     """
     if name.isascii():
         folded = name.lower()
+        words = folded.split()
+        if "".join(words).isalnum():  # most names: nothing to fold but the case
+            return " ".join(words)
     else:
         decomposed = unicodedata.normalize("NFKD", name.casefold())
         folded = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return _NOT_WORD.sub(" ", folded.replace("&", " and ").replace("'", "").replace("’", "")).strip() or folded.strip()
+    unquoted = folded.replace("&", " and ").replace("'", "").replace("\u2019", "")
+    return _NOT_WORD.sub(" ", unquoted).strip() or folded.strip()
 
 
 def without_article(normalised: str) -> str:

@@ -1,4 +1,4 @@
-"""The catalogue: titles, people, credits, names, ids, sources and offers, and the catalogue's own identity."""
+"""The catalogue: titles, people, ids, sources and offers, and the catalogue's own identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def upgrade() -> None:
     """Make the tables, and the one row of the catalogue's state."""
     _titles()
     _people()
-    _names_and_ids()
+    _ids()
     _sources()
     _offers()
     state = op.create_table(
@@ -52,7 +52,10 @@ def _titles() -> None:
         sa.Column("genres", sa.Text, nullable=False),
         sa.Column("keywords", sa.Text, nullable=False),
         sa.Column("countries", sa.Text, nullable=False),
+        sa.Column("alternative_titles", sa.Text, nullable=False),
+        sa.Column("credits", sa.Text, nullable=False),
         sa.Column("ratings", sa.Text, nullable=False),
+        sa.Column("external_ids", sa.Text, nullable=False),
         sa.Column("parent_id", KEY),
         sa.Column("season_number", sa.Integer),
         sa.Column("episode_number", sa.Integer),
@@ -72,26 +75,14 @@ def _people() -> None:
     )
     op.create_index("people_by_name", "people", ["name_key", "id"])
     op.create_table(
-        "credits",
+        "title_people",
+        sa.Column("person_id", KEY, primary_key=True),
         sa.Column("title_id", KEY, primary_key=True),
-        sa.Column("position", sa.SmallInteger, primary_key=True),
-        sa.Column("role", sa.Text, nullable=False),
-        sa.Column("person_id", KEY, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("character", sa.Text),
         sqlite_with_rowid=False,
     )
-    op.create_index("credits_by_person", "credits", ["person_id", "title_id"])
 
 
-def _names_and_ids() -> None:
-    op.create_table(
-        "alternative_titles",
-        sa.Column("title_id", KEY, primary_key=True),
-        sa.Column("name", KEY, primary_key=True),
-        sa.Column("language", sa.Text, primary_key=True),
-        sqlite_with_rowid=False,
-    )
+def _ids() -> None:
     op.create_table(
         "external_ids",
         sa.Column("scheme", sa.Text, primary_key=True),
@@ -100,7 +91,6 @@ def _names_and_ids() -> None:
         sa.Column("title_id", KEY, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("external_ids_by_title", "external_ids", ["title_id"])
     op.create_table(
         "title_aliases",
         sa.Column("alias", KEY, primary_key=True),

@@ -1,0 +1,1 @@
+"""How fast catalogues are taken in."""

@@ -1,0 +1,201 @@
+"""The catalogue: the one door to titles, people and offers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_gateway.bus import outbox
+from mcp_gateway.catalog import offering, reading
+from mcp_gateway.catalog.events import TitleChanged
+from mcp_gateway.catalog.identity import namespace_of
+from mcp_gateway.catalog.models import KINDS, Credit, Kind, Offer, Person, Platform, Title, TitleId
+from mcp_gateway.catalog.records import (
+    CatalogVersion,
+    ImportOutcome,
+    SourceRecord,
+    fingerprint_of,
+)
+from mcp_gateway.catalog.tables import catalog_state
+from mcp_gateway.catalog.writing import BatchWriter, fingerprints
+from mcp_gateway.clock import Clock
+from mcp_gateway.storage.engine import Database
+
+__all__ = ["Catalog", "CatalogVersion", "ImportOutcome", "SourceRecord", "fingerprint_of"]
+
+
+class Catalog:
+    """Titles, people and offers, with the identity of titles and the history of their changes.
+
+    Every change to a title is announced with a `TitleChanged` that commits with it, and moves the catalogue to
+    a new revision, which the title then carries. Revisions become visible in their order.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def import_records(self, records: Sequence[SourceRecord], *, dry_run: bool = False) -> list[ImportOutcome]:
+        """Bring in what sources say, all of it or, on an error, nothing.
+
+        A record that was seen before, and is as it was, changes nothing. Otherwise its title is found
+        (`identity.py`) or made, and the record laid over it (`overlay.py`). Of an external id that two
+        titles claim, the first keeps it; the evidence of the other says so.
+
+        Args:
+            records: Some thousand at a time are quick and leave room for other writers.
+            dry_run: Say what would become of them, and change nothing.
+
+        Returns:
+            One outcome a record, in their order.
+        """
+        async with self._db.transaction() as tx:
+            revision = (await reading.version(tx, lock=True)).revision + 1
+            writer = BatchWriter(tx, revision=revision, now=self._clock.now())
+            outcomes: list[ImportOutcome] = []
+            for batch in _batches(records):
+                outcomes.extend(await writer.write(batch))
+            await self._announce(tx, _changes(records, outcomes, revision), revision)
+            if dry_run:
+                await tx.rollback()
+        return outcomes
+
+    async def unchanged(self, source: str, marks: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Of a source's records, those that need no import: seen before with this fingerprint.
+
+        Args:
+            source: The source.
+            marks: (key, fingerprint) of the records.
+        """
+        async with self._db.reading() as conn:
+            seen = await fingerprints(conn, source, [key for key, _ in marks])
+        return {(key, mark) for key, mark in marks if key in seen and seen[key][1] == mark}
+
+    async def get(self, ids: Iterable[str]) -> dict[str, Title]:
+        """Titles by the id asked for, which may be one that was joined into another title; unknown ids are left out."""
+        wanted = set(ids)
+        async with self._db.reading() as conn:
+            found: dict[str, Title] = {}
+            found.update((title.id, title) for title in (await reading.titles_by_id(conn, wanted)).values())
+            missing = wanted - found.keys()
+            if missing:
+                aliases = await reading.aliased(conn, missing)
+                joined = await reading.titles_by_id(conn, set(aliases.values()))
+                found.update((alias, joined[title_id]) for alias, title_id in aliases.items())
+        return found
+
+    async def changed_since(self, revision: int, *, batch_size: int = 2000) -> AsyncIterator[list[Title]]:
+        """The titles that changed after a revision, the oldest change first; after 0, all of them.
+
+        Each batch shows the catalogue as it is then: a title that changes meanwhile may come twice, none is missed.
+        """
+        after = (revision, TitleId(reading.LAST_CHARACTER))
+        while True:
+            async with self._db.reading() as conn:
+                batch = await reading.titles_after(conn, *after, at_most=batch_size)
+            if batch:
+                yield batch
+                after = (batch[-1].revision, batch[-1].id)
+            if len(batch) < batch_size:
+                return
+
+    async def version(self) -> CatalogVersion:
+        """Which catalogue this is, and how far it has come. At revision 0 it is empty."""
+        async with self._db.reading() as conn:
+            return await reading.version(conn)
+
+    async def by_external_id(self, scheme: str, value: str, kind: Kind | None = None) -> TitleId | None:
+        """The title with somebody else's id.
+
+        Args:
+            scheme: `imdb`, `tmdb` and so on, see `TitleFacts.external_ids`.
+            value: The id.
+            kind: Needed where the scheme numbers films and series apart (TMDB, TVDB); without it the film comes first.
+        """
+        namespaces = {namespace_of(scheme, kind)} if kind else {namespace_of(scheme, each) for each in KINDS}
+        async with self._db.reading() as conn:
+            return await reading.owner_of(conn, scheme, value, namespaces)
+
+    async def person(self, person_id: str) -> Person | None:
+        """A person; None when nobody has the id."""
+        async with self._db.reading() as conn:
+            return await reading.person(conn, person_id)
+
+    async def filmography(self, person_id: str) -> list[tuple[TitleId, Credit]]:
+        """What a person did in which titles, the most popular first."""
+        async with self._db.reading() as conn:
+            return await reading.filmography(conn, person_id)
+
+    async def people_like(self, prefix: str, limit: int) -> list[Person]:
+        """People whose name begins so, whatever its case and accents, by name."""
+        async with self._db.reading() as conn:
+            return await reading.people_like(conn, prefix, limit)
+
+    async def put_offers(self, offers: Sequence[Offer]) -> int:
+        """Keep offers; the one with the same title, platform, region, kind, tier, quality and source is replaced.
+
+        Titles whose offers changed count as changed: whoever keeps something made of titles looks again.
+
+        Returns:
+            How many were new or different.
+        """
+        if not offers:
+            return 0
+        async with self._db.transaction() as tx:
+            revision = (await reading.version(tx, lock=True)).revision + 1
+            written, ids = await offering.put(tx, offers)
+            kinds = await offering.mark_changed(tx, ids, revision)
+            changes = [
+                TitleChanged(title_id=title_id, kind=kind, change="updated", revision=revision)
+                for title_id, kind in sorted(kinds.items())
+            ]
+            await self._announce(tx, changes, revision)
+        return written
+
+    async def offers(self, ids: Iterable[str]) -> dict[TitleId, list[Offer]]:
+        """The offers of titles, by platform, region and kind; titles without any are left out."""
+        async with self._db.reading() as conn:
+            return await offering.by_title(conn, set(ids))
+
+    async def platforms(self) -> list[Platform]:
+        """The platforms that offer something, by key."""
+        async with self._db.reading() as conn:
+            return await offering.platforms(conn)
+
+    async def counts(self) -> dict[str, int]:
+        """How much there is: titles by kind, `people` and `offers`."""
+        async with self._db.reading() as conn:
+            return {**await reading.counts(conn), "offers": await offering.count(conn)}
+
+    async def _announce(self, tx: AsyncConnection, changes: Sequence[TitleChanged], revision: int) -> None:
+        if not changes:
+            return
+        await tx.execute(update(catalog_state).values(revision=revision))
+        await outbox.append(tx, changes, now=self._clock.now())
+
+
+def _batches(records: Sequence[SourceRecord]) -> Iterator[list[SourceRecord]]:
+    """Runs of one source in which no key comes twice: no two records of a run speak of the same title."""
+    batch: list[SourceRecord] = []
+    keys: set[str] = set()
+    for record in records:
+        if batch and (record.source != batch[0].source or record.key in keys):
+            yield batch
+            batch, keys = [], set()
+        batch.append(record)
+        keys.add(record.key)
+    if batch:
+        yield batch
+
+
+def _changes(records: Sequence[SourceRecord], outcomes: Sequence[ImportOutcome], revision: int) -> list[TitleChanged]:
+    """One event a title, `created` when it was."""
+    changes: dict[TitleId, TitleChanged] = {}
+    for record, outcome in zip(records, outcomes, strict=True):
+        if outcome.change != "unchanged" and outcome.title_id not in changes:
+            changes[outcome.title_id] = TitleChanged(
+                title_id=outcome.title_id, kind=record.facts.kind, change=outcome.change, revision=revision
+            )
+    return list(changes.values())

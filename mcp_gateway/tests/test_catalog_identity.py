@@ -1,0 +1,292 @@
+"""One title per real work: what ties a record to a title, and what keeps them apart."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mcp_gateway.catalog.models import TitleId
+from mcp_gateway.catalog.store import Catalog, SourceRecord
+from mcp_gateway.storage.engine import Database
+from mcp_gateway.tests.catalogues import cast, empty, events_of, opened, record, rows_of
+
+asynchronous = pytest.mark.anyio
+
+
+@pytest.fixture
+async def catalog(database_url: str) -> AsyncIterator[Catalog]:
+    async with opened(database_url) as (_, catalog):
+        yield catalog
+
+
+async def ids_of(catalog: Catalog, *records: SourceRecord) -> list[str]:
+    return [outcome.title_id for outcome in await catalog.import_records(records)]
+
+
+@asynchronous
+async def test_a_title_first_seen_in_our_own_format_keeps_that_id(catalog: Catalog) -> None:
+    assert await ids_of(catalog, record("tt0468569")) == ["tt0468569"]
+
+
+@asynchronous
+async def test_a_title_first_seen_elsewhere_gets_a_stable_id_of_ours(catalog: Catalog) -> None:
+    (first,) = await ids_of(catalog, record("s1", source="netflix", own=False))
+
+    assert first.startswith("mg")
+    assert await ids_of(catalog, record("s1", source="netflix", own=False, overview="new")) == [first]
+
+
+@asynchronous
+async def test_another_source_is_joined_by_an_external_id_and_its_own_id_resolves(catalog: Catalog) -> None:
+    await catalog.import_records([record("tt1", external_ids={"imdb": "tt0000001"})])
+
+    (outcome,) = await catalog.import_records(
+        [record("x9", source="other", name="Another name", year=1999, external_ids={"imdb": "tt0000001"})]
+    )
+
+    assert outcome.title_id == "tt1"
+    assert outcome.evidence == "external id imdb:tt0000001"
+    assert {asked: title.id for asked, title in (await catalog.get(["x9", "tt1", "no"])).items()} == {
+        "x9": "tt1",
+        "tt1": "tt1",
+    }
+
+
+@asynchronous
+async def test_an_id_that_was_joined_joins_later_records_of_other_sources(catalog: Catalog) -> None:
+    await catalog.import_records([record("tt1", external_ids={"imdb": "tt0000001"})])
+    await catalog.import_records([record("x9", source="other", external_ids={"imdb": "tt0000001"})])
+
+    assert await ids_of(catalog, record("x9", source="third", name="Different", year=1950)) == ["tt1"]
+
+
+@asynchronous
+async def test_a_stronger_id_that_differs_outweighs_a_weaker_one_that_agrees(catalog: Catalog) -> None:
+    await catalog.import_records([record("a", external_ids={"imdb": "tt0000001", "tmdb": "5"})])
+
+    (outcome,) = await catalog.import_records(
+        [record("b", source="other", external_ids={"imdb": "tt0000002", "tmdb": "5"})]
+    )
+
+    assert outcome.title_id == "b"
+    assert "tmdb:movie:5 belongs to a" in outcome.evidence
+
+
+@asynchronous
+async def test_tmdb_numbers_films_and_series_apart(catalog: Catalog) -> None:
+    await catalog.import_records([record("film", external_ids={"tmdb": "278"})])
+
+    assert await ids_of(catalog, record("show", source="other", kind="series", external_ids={"tmdb": "278"})) == [
+        "show"
+    ]
+    assert await catalog.by_external_id("tmdb", "278", "movie") == "film"
+    assert await catalog.by_external_id("tmdb", "278", "series") == "show"
+    assert await catalog.by_external_id("tmdb", "278") == "film"
+    assert await catalog.by_external_id("tmdb", "279") is None
+
+
+@asynchronous
+async def test_a_source_never_lists_one_work_twice(catalog: Catalog) -> None:
+    """Real catalogues give one JustWatch id to two works; neither the id nor the name may join them."""
+    first, second = await catalog.import_records(
+        [
+            record("a", name="Twice", external_ids={"justwatch": "tm1"}, credits=cast("Ann Oh")),
+            record("b", name="Twice", external_ids={"justwatch": "tm1"}, credits=cast("Ann Oh")),
+        ]
+    )
+
+    assert (first.title_id, second.title_id) == ("a", "b")
+    assert second.evidence == "first seen here; justwatch:tm1 belongs to a"
+    assert await catalog.by_external_id("justwatch", "tm1") == "a"
+    assert (await catalog.get(["b"]))["b"].external_ids == {}
+
+
+@asynchronous
+@pytest.mark.parametrize(
+    ("what", "given", "is_joined"),
+    [
+        ("a person in common", {"name": "the FILM  é!", "credits": cast("Bo Ek", "Ann Oh")}, True),
+        ("other people", {"credits": cast("Somebody Else"), "runtime_minutes": 90}, False),
+        ("nobody named, same running time", {"runtime_minutes": 92}, True),
+        ("nobody named, other running time", {"runtime_minutes": 97}, False),
+        ("nobody named, no running time", {}, False),
+        ("another year", {"year": 2009, "credits": cast("Ann Oh")}, False),
+        ("no year", {"year": None, "credits": cast("Ann Oh")}, False),
+        ("another kind", {"kind": "series", "credits": cast("Ann Oh")}, False),
+        ("another name", {"name": "Film F", "credits": cast("Ann Oh")}, False),
+        ("another imdb id", {"credits": cast("Ann Oh"), "external_ids": {"imdb": "tt0000009"}}, False),
+        ("ids that do not contradict", {"credits": cast("Ann Oh"), "external_ids": {"tmdb": "9"}}, True),
+    ],
+)  # fmt: skip
+async def test_without_an_id_in_common_the_facts_decide(
+    catalog: Catalog, what: str, given: dict[str, Any], is_joined: bool
+) -> None:
+    standing = record(
+        "a", name="Film E", credits=cast("Ann Oh"), runtime_minutes=90, external_ids={"imdb": "tt0000001"}
+    )
+    await catalog.import_records([standing])
+
+    (outcome,) = await catalog.import_records([record("b", source="other", **{"name": "Film E", **given})])
+
+    assert outcome.title_id == ("a" if is_joined else "b"), what
+    assert ("name, year, kind" in outcome.evidence) == is_joined
+
+
+@asynchronous
+async def test_of_two_works_of_one_name_the_one_with_more_people_in_common_is_taken(catalog: Catalog) -> None:
+    await catalog.import_records(
+        [record("a", name="Same", credits=cast("Ann Oh")), record("b", name="Same", credits=cast("Ann Oh", "Bo Ek"))]
+    )
+
+    assert await ids_of(catalog, record("x", source="other", name="Same", credits=cast("Bo Ek", "Ann Oh"))) == ["b"]
+
+
+@asynchronous
+async def test_of_two_works_that_fit_equally_none_is_taken(catalog: Catalog) -> None:
+    await catalog.import_records(
+        [record("a", name="Same", credits=cast("Ann Oh")), record("b", name="Same", credits=cast("Ann Oh"))]
+    )
+
+    assert await ids_of(catalog, record("x", source="other", name="Same", credits=cast("Ann Oh"))) == ["x"]
+
+
+@asynchronous
+async def test_what_tied_a_record_is_kept_when_the_record_changes(catalog: Catalog) -> None:
+    await catalog.import_records([record("a", external_ids={"imdb": "tt0000001"})])
+    await catalog.import_records([record("b", source="other", external_ids={"imdb": "tt0000001"})])
+
+    (outcome,) = await catalog.import_records([record("b", source="other", overview="New.")])
+
+    assert (outcome.title_id, outcome.change, outcome.evidence) == ("a", "updated", "external id imdb:tt0000001")
+
+
+@asynchronous
+async def test_simultaneous_imports_make_each_title_once(database_url: str) -> None:
+    """Eight writers bring the same works under their own ids; the transaction that comes second sees the first."""
+    async with opened(database_url) as (_, catalog), anyio.create_task_group() as writers:
+        for writer in range(8):
+            batch = [
+                record(f"{writer}-{n}", source=f"source-{writer}", external_ids={"imdb": f"tt{n:07}"})
+                for n in range(20)
+            ]
+            writers.start_soon(catalog.import_records, batch)
+
+    async with opened(database_url) as (_, catalog):
+        assert (await catalog.counts())["movie"] == 20
+        assert (await catalog.version()).revision == 8
+
+
+NAMES = st.sampled_from(["Dune", "Heat", "Alien"])
+PEOPLE = st.lists(st.sampled_from(["Ann Oh", "Bo Ek", "Cy Ba", "ÁNN oh"]), max_size=2, unique=True)
+KEYS = st.sampled_from([f"k{n}" for n in range(6)])
+
+
+@st.composite
+def facts(draw: st.DrawFn, *, external: st.SearchStrategy[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "name": draw(NAMES),
+        "year": draw(st.sampled_from([1984, 2021])),
+        "credits": cast(*draw(PEOPLE)),
+        "runtime_minutes": draw(st.sampled_from([None, 90, 120])),
+        "external_ids": draw(external),
+    }
+
+
+EXTERNAL = st.dictionaries(st.sampled_from(["imdb", "tmdb", "justwatch"]), st.sampled_from(["1", "2", "3"]), max_size=3)
+
+
+@pytest.fixture(scope="module")
+def shared_sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('laws') / 'gateway.sqlite3'}"
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_order_and_repetition_of_a_sources_records_do_not_matter(shared_sqlite_url: str, data: st.DataObject) -> None:
+    contents = data.draw(st.dictionaries(KEYS, facts(external=st.just({})), max_size=6))
+    records = [record(key, **content) for key, content in contents.items()]
+    shuffled = data.draw(
+        st.permutations(records + data.draw(st.lists(st.sampled_from(records)) if records else st.just([])))
+    )
+    cut = data.draw(st.integers(0, len(shuffled)))
+
+    plain = anyio.run(_imported, shared_sqlite_url, [records])
+    other = anyio.run(_imported, shared_sqlite_url, [shuffled[:cut], shuffled[cut:]])
+
+    assert plain == other
+
+
+async def _imported(url: str, batches: Sequence[Sequence[SourceRecord]]) -> dict[str, list[tuple[Any, ...]]]:
+    async with opened(url) as (db, catalog):
+        await empty(db)
+        for batch in batches:
+            await catalog.import_records(batch)
+        return await rows_of(db, revisions=False)
+
+
+SOURCES = st.sampled_from(["jsonl", "netflix", "imdb"])
+
+
+@st.composite
+def imports(draw: st.DrawFn) -> list[list[SourceRecord]]:
+    """Batches of several sources, with records that contradict, repeat and change."""
+    one = st.builds(
+        lambda source, key, own, content: record(f"{source}-{key}", source=source, own=own, **content),
+        SOURCES, KEYS, st.booleans(), facts(external=EXTERNAL),
+    )  # fmt: skip
+    return draw(st.lists(st.lists(one, max_size=5), max_size=4))
+
+
+@given(imports())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_imported_the_laws_of_identity_hold(
+    shared_sqlite_url: str, batches: list[list[SourceRecord]]
+) -> None:
+    anyio.run(_check_laws, shared_sqlite_url, batches)
+
+
+@given(imports())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_laws_of_identity_hold_on_postgresql(postgres_url: str, batches: list[list[SourceRecord]]) -> None:
+    anyio.run(_check_laws, postgres_url, batches)
+
+
+async def _check_laws(url: str, batches: list[list[SourceRecord]]) -> None:
+    async with opened(url) as (db, catalog):
+        await empty(db)
+        for batch in batches:
+            outcomes = await catalog.import_records(batch)
+            await _check_outcomes(db, catalog, batch, [outcome.title_id for outcome in outcomes])
+        before, events = await rows_of(db), await events_of(db)
+        last = {(r.source, r.key): r for batch in batches for r in batch}
+        again = await catalog.import_records(list(last.values()))
+
+        assert {outcome.change for outcome in again} <= {"unchanged"}
+        assert (await rows_of(db), await events_of(db)) == (before, events)
+
+
+async def _check_outcomes(
+    db: Database, catalog: Catalog, batch: Sequence[SourceRecord], ids: Sequence[TitleId]
+) -> None:
+    rows = await rows_of(db)
+    by_source: dict[tuple[str, str], set[str]] = {}
+    for source, key, title_id, *_ in rows["title_sources"]:
+        by_source.setdefault((source, title_id), set()).add(key)
+    titles = await catalog.get(ids)
+    shown = [
+        (scheme, value)
+        async for page in catalog.changed_since(0)
+        for title in page
+        for scheme, value in title.external_ids.items()
+    ]
+
+    assert len(shown) == len(set(shown)), "no two titles share an external id"
+    assert all(len(keys) == 1 for keys in by_source.values()), "a source speaks of one title under one key"
+    assert set(titles) == set(ids), "every outcome names a title that is there"
+    for given_record, title_id in zip(batch, ids, strict=True):
+        assert titles[title_id].kind == given_record.facts.kind

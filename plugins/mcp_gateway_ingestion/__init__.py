@@ -1,0 +1,1 @@
+"""The ingestion plugin: brings titles and offers of many sources into the catalogue."""

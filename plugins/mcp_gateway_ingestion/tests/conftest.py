@@ -1,0 +1,74 @@
+"""Fixtures of the plugin's tests: a catalogue and the records it rejected, on both databases."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mcp_gateway.catalog.store import Catalog
+from mcp_gateway.storage.engine import Database
+from mcp_gateway.tests.catalogues import StandingClock, opened
+from mcp_gateway_ingestion import plugin
+from mcp_gateway_ingestion.pipeline import FileIngest, IngestReport
+from mcp_gateway_ingestion.rejects import RejectedRecord
+from mcp_gateway_ingestion.store import RejectedStore
+
+Line = bytes | str | dict[str, Any]
+
+
+@dataclass
+class Ingestion:
+    """A catalogue, the store of what it rejected, and imports into both."""
+
+    db: Database
+    catalog: Catalog
+    rejected: RejectedStore
+
+    async def run(self, path: Path, *, batch_lines: int = 3, **options: Any) -> IngestReport:
+        """Take a file in, in small batches."""
+        one_file = FileIngest(self.catalog, self.rejected, StandingClock(), batch_lines=batch_lines)
+        return await one_file.run(path, **options)
+
+    async def rejects(self) -> list[RejectedRecord]:
+        """Everything that was rejected."""
+        return await self.rejected.page(None, after=None, limit=1000)
+
+
+@pytest.fixture
+async def ingestion(database_url: str) -> AsyncIterator[Ingestion]:
+    """On each database in turn."""
+    async with opened(database_url, ingestion=plugin.register_migrations()) as (db, catalog):
+        services: Any = SimpleNamespace(db=db, clock=StandingClock())
+        yield Ingestion(db, catalog, RejectedStore(services))
+
+
+def title(key: str, **values: Any) -> dict[str, Any]:
+    """A line of the format."""
+    return {"id": key, "type": "movie", "title": f"Film {key}", "year": 2008, **values}
+
+
+def as_bytes(line: Line) -> bytes:
+    """A line as it stands in the file, without its end."""
+    if isinstance(line, dict):
+        return json.dumps(line, ensure_ascii=False).encode()
+    return line.encode() if isinstance(line, str) else line
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write lines to a file, compressed when its name says so."""
+
+    def write(lines: Iterable[Line], name: str = "titles.jsonl") -> Path:
+        path = tmp_path / name
+        content = b"".join(as_bytes(line) + b"\n" for line in lines)
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        return path
+
+    return write
