@@ -17,6 +17,7 @@ from mcp_gateway.catalog.tables import (
     people,
     title_aliases,
     title_people,
+    title_sources,
     titles,
 )
 
@@ -33,6 +34,12 @@ async def version(conn: AsyncConnection, *, lock: bool = False) -> CatalogVersio
     statement = select(catalog_state.c.id, catalog_state.c.revision)
     row = (await conn.execute(statement.with_for_update() if lock else statement)).one()
     return CatalogVersion(row.id, row.revision)
+
+
+async def has_other_sources(conn: AsyncConnection, source: str) -> bool:
+    """Whether anything in the catalogue is from another source than this one."""
+    statement = select(title_sources.c.key).where(title_sources.c.source != source).limit(1)
+    return (await conn.execute(statement)).first() is not None
 
 
 async def titles_by_id(conn: AsyncConnection, ids: Collection[str]) -> dict[TitleId, Title]:

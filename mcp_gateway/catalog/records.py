@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from mcp_gateway.catalog.models import TitleFacts, TitleId
+from mcp_gateway.catalog.models import Kind, PersonId, TitleFacts, TitleId
 
 Change = Literal["created", "updated", "unchanged"]
+Row = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,42 @@ class SourceRecord:
     facts: TitleFacts
     own_id: TitleId | None = None
     fingerprint: int | None = None
+
+
+class ExternalId(NamedTuple):
+    """An id in somebody else's catalogue; `namespace` as `identity.namespace_of` says."""
+
+    scheme: str
+    namespace: str
+    value: str
+
+    def __str__(self) -> str:
+        return ":".join(part for part in self if part)
+
+
+class PreparedRecord(NamedTuple):
+    """A source's record in the form of the rows that it becomes; `rows.prepare` makes it.
+
+    That is half the work of an import and needs no database, so it may be done in another process: a tuple of
+    plain values gets from there to here in a fraction of the time.
+
+    Attributes:
+        row: Of `titles`, without id and revision.
+        people: Rows of `people`, by id.
+        external_ids: Most trusted first.
+    """
+
+    source: str
+    key: str
+    own_id: TitleId | None
+    fingerprint: int
+    kind: Kind
+    name_key: str
+    year: int | None
+    runtime_minutes: int | None
+    external_ids: tuple[ExternalId, ...]
+    people: dict[PersonId, Row]
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from mcp_gateway.catalog.identity import name_key_of
+from mcp_gateway.catalog.identity import external_ids_of, name_key_of
 from mcp_gateway.catalog.models import (
     AlternativeTitle,
     Credit,
@@ -17,19 +17,39 @@ from mcp_gateway.catalog.models import (
     Rating,
     Title,
     TitleFacts,
-    TitleId,
     normalise_name,
     person_id_of,
 )
 from mcp_gateway.catalog.overlay import in_order
+from mcp_gateway.catalog.records import PreparedRecord, Row, SourceRecord, fingerprint_of_facts
 
-Row = Sequence[Any]
+
+def prepare(record: SourceRecord) -> PreparedRecord:
+    """Do all of an import that needs no database."""
+    facts = record.facts
+    return PreparedRecord(
+        record.source,
+        record.key,
+        record.own_id,
+        fingerprint_of_facts(facts) if record.fingerprint is None else record.fingerprint,
+        facts.kind,
+        name_key_of(facts.name),
+        facts.year,
+        facts.runtime_minutes,
+        external_ids_of(facts),
+        people_of(facts),
+        title_row(facts),
+    )
 
 
-def title_row(title_id: TitleId, facts: TitleFacts, revision: int) -> Row:
-    """The row of `titles`."""
+def facts_of(record: PreparedRecord) -> TitleFacts:
+    """What the record says, read back from its row."""
+    return title_of(("", *record.row, 0))
+
+
+def title_row(facts: TitleFacts) -> Row:
+    """The row of `titles`, without id and revision."""
     return (
-        title_id,
         facts.kind,
         facts.name,
         name_key_of(facts.name),
@@ -49,11 +69,10 @@ def title_row(title_id: TitleId, facts: TitleFacts, revision: int) -> Row:
         _json([(name.name, name.language) for name in in_order(facts.alternative_titles)]),
         _json([(credit.name, credit.role, credit.character) for credit in facts.credits]),
         _json({source: (rating.score, rating.votes) for source, rating in facts.ratings.items()}),
-        _json(facts.external_ids),
+        external_ids_json(facts.external_ids),
         facts.parent_id,
         facts.season_number,
         facts.episode_number,
-        revision,
     )
 
 
@@ -106,6 +125,11 @@ def title_of(row: Row) -> Title:
         episode_number=episode_number,
         revision=revision,
     )
+
+
+def external_ids_json(ids: Mapping[str, str]) -> str:
+    """The value of the column."""
+    return _json(ids)
 
 
 def _json(value: Any) -> str:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from uuid import uuid4
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_gateway.bus import outbox
 from mcp_gateway.catalog import offering, reading
 from mcp_gateway.catalog.events import TitleChanged
 from mcp_gateway.catalog.identity import namespace_of
+from mcp_gateway.catalog.lookups import fingerprints
 from mcp_gateway.catalog.models import KINDS, Credit, Kind, Offer, Person, Platform, Title, TitleId
-from mcp_gateway.catalog.records import (
-    CatalogVersion,
-    ImportOutcome,
-    SourceRecord,
-    fingerprint_of,
-)
-from mcp_gateway.catalog.tables import catalog_state
-from mcp_gateway.catalog.writing import BatchWriter, fingerprints
+from mcp_gateway.catalog.records import CatalogVersion, ImportOutcome, PreparedRecord, SourceRecord, fingerprint_of
+from mcp_gateway.catalog.rows import prepare
+from mcp_gateway.catalog.tables import TITLE_TABLES, catalog_state
+from mcp_gateway.catalog.writing import BatchWriter
 from mcp_gateway.clock import Clock
 from mcp_gateway.storage.engine import Database
 
-__all__ = ["Catalog", "CatalogVersion", "ImportOutcome", "SourceRecord", "fingerprint_of"]
+__all__ = ["Catalog", "CatalogVersion", "ImportOutcome", "PreparedRecord", "SourceRecord", "fingerprint_of", "prepare"]
 
 
 class Catalog:
@@ -37,7 +35,9 @@ class Catalog:
         self._db = db
         self._clock = clock
 
-    async def import_records(self, records: Sequence[SourceRecord], *, dry_run: bool = False) -> list[ImportOutcome]:
+    async def import_records(
+        self, records: Sequence[SourceRecord | PreparedRecord], *, dry_run: bool = False
+    ) -> list[ImportOutcome]:
         """Bring in what sources say, all of it or, on an error, nothing.
 
         A record that was seen before, and is as it was, changes nothing. Otherwise its title is found
@@ -45,19 +45,21 @@ class Catalog:
         titles claim, the first keeps it; the evidence of the other says so.
 
         Args:
-            records: Some thousand at a time are quick and leave room for other writers.
+            records: Some thousand at a time are quick and leave room for other writers. Those made with
+                `prepare` are quicker still.
             dry_run: Say what would become of them, and change nothing.
 
         Returns:
             One outcome a record, in their order.
         """
+        prepared = [prepare(record) if isinstance(record, SourceRecord) else record for record in records]
         async with self._db.transaction() as tx:
             revision = (await reading.version(tx, lock=True)).revision + 1
             writer = BatchWriter(tx, revision=revision, now=self._clock.now())
             outcomes: list[ImportOutcome] = []
-            for batch in _batches(records):
+            for batch in _batches(prepared):
                 outcomes.extend(await writer.write(batch))
-            await self._announce(tx, _changes(records, outcomes, revision), revision)
+            await self._announce(tx, _changes(prepared, outcomes, revision), revision)
             if dry_run:
                 await tx.rollback()
         return outcomes
@@ -72,6 +74,20 @@ class Catalog:
         async with self._db.reading() as conn:
             seen = await fingerprints(conn, source, [key for key, _ in marks])
         return {(key, mark) for key, mark in marks if key in seen and seen[key][1] == mark}
+
+    async def make_way(self, source: str) -> bool:
+        """Empty the catalogue if all that it has is from this one source; whether it was so.
+
+        It is another catalogue afterwards, with an id of its own and at revision 0.
+        """
+        async with self._db.transaction() as tx:
+            version = await reading.version(tx, lock=True)
+            if version.revision == 0 or await reading.has_other_sources(tx, source):
+                return False
+            for table in TITLE_TABLES:
+                await tx.execute(delete(table))
+            await tx.execute(update(catalog_state).values(id=uuid4().hex, revision=0))
+            return True
 
     async def get(self, ids: Iterable[str]) -> dict[str, Title]:
         """Titles by the id asked for, which may be one that was joined into another title; unknown ids are left out."""
@@ -176,9 +192,9 @@ class Catalog:
         await outbox.append(tx, changes, now=self._clock.now())
 
 
-def _batches(records: Sequence[SourceRecord]) -> Iterator[list[SourceRecord]]:
+def _batches(records: Sequence[PreparedRecord]) -> Iterator[list[PreparedRecord]]:
     """Runs of one source in which no key comes twice: no two records of a run speak of the same title."""
-    batch: list[SourceRecord] = []
+    batch: list[PreparedRecord] = []
     keys: set[str] = set()
     for record in records:
         if batch and (record.source != batch[0].source or record.key in keys):
@@ -190,12 +206,12 @@ def _batches(records: Sequence[SourceRecord]) -> Iterator[list[SourceRecord]]:
         yield batch
 
 
-def _changes(records: Sequence[SourceRecord], outcomes: Sequence[ImportOutcome], revision: int) -> list[TitleChanged]:
+def _changes(records: Sequence[PreparedRecord], outcomes: Sequence[ImportOutcome], revision: int) -> list[TitleChanged]:
     """One event a title, `created` when it was."""
     changes: dict[TitleId, TitleChanged] = {}
     for record, outcome in zip(records, outcomes, strict=True):
         if outcome.change != "unchanged" and outcome.title_id not in changes:
             changes[outcome.title_id] = TitleChanged(
-                title_id=outcome.title_id, kind=record.facts.kind, change=outcome.change, revision=revision
+                title_id=outcome.title_id, kind=record.kind, change=outcome.change, revision=revision
             )
     return list(changes.values())

@@ -163,3 +163,6 @@ catalog_state = Table(
     Column("id", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
+
+# All that is about titles. What other plugins keep about them refers to ids, which outlive the rows.
+TITLE_TABLES = (titles, people, title_people, external_ids, title_aliases, title_sources, offers)

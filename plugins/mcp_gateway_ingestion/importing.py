@@ -24,10 +24,11 @@ class FileImporters:
 
     sources: Mapping[str, str] = SOURCES
 
-    def __init__(self, catalog: Catalog, rejected: RejectedStore, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, rejected: RejectedStore, clock: Clock, *, replaces: str | None) -> None:
         self._catalog = catalog
         self._rejected = rejected
         self._clock = clock
+        self._replaces = replaces
 
     async def ingest(
         self, source: str, path: Path, *, limit: int | None, on_progress: Callable[[IngestProgress], None]
@@ -35,7 +36,7 @@ class FileImporters:
         """Take a file in; see `FileIngest.run`."""
         if source not in self.sources:
             raise InvalidParams("source", "is not one that can be read", allowed=sorted(self.sources))
-        one_file = FileIngest(self._catalog, self._rejected, self._clock, source=source)
+        one_file = FileIngest(self._catalog, self._rejected, self._clock, source=source, replaces=self._replaces)
         return (await one_file.run(path, limit=limit, on_progress=on_progress)).as_json()
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import gc
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
+from anyio import create_memory_object_stream, create_task_group, to_process, to_thread
+from anyio.streams.memory import MemoryObjectSendStream
 
 from mcp_gateway.api import Clock, IngestProgress, InvalidParams
-from mcp_gateway.catalog.store import Catalog, SourceRecord, fingerprint_of
+from mcp_gateway.catalog.store import Catalog, PreparedRecord, fingerprint_of
 
-from .jsonl import FORMAT_VERSION, BadRecord, ParsedTitle, parse_line
+from .jsonl import FORMAT_VERSION
 from .lines import MAX_LINE_BYTES, Line, Lines
+from .reading import ReadLine, read_lines
 from .rejects import Rejection, Standing
 from .store import RejectedStore
 
@@ -31,7 +33,11 @@ BATCH_LINES = 4000
 LINES_THAT_TELL = 100
 """So many lines without a single title are no catalogue."""
 
+LINES_WORTH_A_PROCESS = 1000
+"""Fewer are read sooner than another process could start."""
+
 _MAX_FIELD_NAMES = 50
+_TOO_LONG = ReadLine(None, (), f"longer than {MAX_LINE_BYTES} bytes")
 _KEY = re.compile(rb'\s*\{\s*"id"\s*:\s*"([A-Za-z0-9][A-Za-z0-9._-]{0,63})"')
 
 
@@ -45,6 +51,7 @@ class IngestReport:
         unknown_fields: Names that the format does not have, with how many records had them.
         complete: Whether the file was read to its end, or to the limit.
         problem: Why not.
+        replaced: The source whose titles gave way to these, `starter`.
     """
 
     source: str
@@ -58,6 +65,7 @@ class IngestReport:
     seconds: float = 0.0
     complete: bool = True
     problem: str | None = None
+    replaced: str | None = None
 
     @property
     def rate(self) -> float:
@@ -79,6 +87,7 @@ class IngestReport:
             "rate": round(self.rate, 1),
             "complete": self.complete,
             "problem": self.problem,
+            "replaced": self.replaced,
         }
 
 
@@ -91,11 +100,20 @@ class _Marked:
     fingerprint: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Lines, what was read from those that are new, and how many bytes of the file that took."""
+
+    lines: Sequence[_Marked]
+    read: Mapping[int, ReadLine]
+    done_bytes: int
+
+
 @dataclass(slots=True)
 class _Sorted:
-    """A batch of lines, sorted by what has to be done with them."""
+    """A batch, sorted by what has to be done."""
 
-    records: list[SourceRecord] = field(default_factory=list)
+    records: list[PreparedRecord] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     accepted_keys: list[str] = field(default_factory=list)
     accepted_lines: list[int] = field(default_factory=list)
@@ -103,7 +121,11 @@ class _Sorted:
 
 
 class FileIngest:
-    """Takes one file in."""
+    """Takes one file in, once.
+
+    Args:
+        replaces: A source that gives way when the catalogue has nothing else.
+    """
 
     def __init__(
         self,
@@ -112,12 +134,14 @@ class FileIngest:
         clock: Clock,
         *,
         source: str = "jsonl",
+        replaces: str | None = None,
         batch_lines: int = BATCH_LINES,
     ) -> None:
         self._catalog = catalog
         self._rejected = rejected
         self._clock = clock
         self._source = source
+        self._replaces = replaces
         self._batch_lines = batch_lines
         self._seen: dict[str, int] = {}
 
@@ -135,73 +159,96 @@ class FileIngest:
             Unavailable: The file cannot be read, or the database is away.
             InvalidParams: The file is no catalogue.
         """
+        try:
+            with await to_thread.run_sync(Lines, path) as lines, _fewer_collections():
+                return await self._run(lines, limit, on_progress or (lambda _: None))
+        except ExceptionGroup as group:  # of the two tasks, the one that failed first
+            raise _first(group) from None
+
+    async def _run(
+        self, lines: Lines, limit: int | None, on_progress: Callable[[IngestProgress], None]
+    ) -> IngestReport:
         started = self._clock.monotonic()
-        with await to_thread.run_sync(Lines, path) as lines, _fewer_collections():
-            report = IngestReport(self._source, lines.file)
-            standing = await self._rejected.standing(self._source, lines.file)
-            while batch := await to_thread.run_sync(lines.read, self._next_size(limit, lines.last_number)):
+        report = IngestReport(self._source, lines.file)
+        standing = await self._rejected.standing(self._source, lines.file)
+        send, receive = create_memory_object_stream[_Batch](1)
+        async with create_task_group() as tasks, receive:
+            tasks.start_soon(self._read, lines, limit, send)
+            async for batch in receive:
                 await self._take_in(batch, report, standing)
                 report.seconds = self._clock.monotonic() - started
-                if on_progress:
-                    on_progress(IngestProgress(lines.done_bytes, lines.total_bytes, report.read, report.rejected))
-            await self._finish(lines, report, standing, limit)
+                on_progress(IngestProgress(batch.done_bytes, lines.total_bytes, report.read, report.rejected))
+        await self._finish(lines, report, standing, limit)
         report.seconds = self._clock.monotonic() - started
         return report
+
+    async def _read(self, lines: Lines, limit: int | None, send: MemoryObjectSendStream[_Batch]) -> None:
+        """Read ahead: while a batch is written, the next is made ready."""
+        elsewhere = False
+        async with send:
+            while raw := await to_thread.run_sync(lines.read, self._next_size(limit, lines.last_number)):
+                marked = [_mark(line) for line in raw if line.raw.strip()]
+                same = await self._catalog.unchanged(self._source, [(m.key, m.fingerprint) for m in marked if m.key])
+                fresh = [mark for mark in marked if (mark.key, mark.fingerprint) not in same]
+                read = await self._read_lines([mark for mark in fresh if not mark.line.too_long], elsewhere=elsewhere)
+                await send.send(_Batch(marked, read, lines.done_bytes))
+                elsewhere = True
+
+    async def _read_lines(self, marked: Sequence[_Marked], *, elsewhere: bool) -> dict[int, ReadLine]:
+        """Read lines, by number; many of them in another process, for this one is busy writing."""
+        given = [(mark.line.raw, mark.fingerprint) for mark in marked]
+        run_sync = to_process.run_sync if elsewhere and len(given) >= LINES_WORTH_A_PROCESS else to_thread.run_sync
+        read = await run_sync(read_lines, self._source, given) if given else []
+        return {mark.line.number: line for mark, line in zip(marked, read, strict=True)}
 
     def _next_size(self, limit: int | None, read: int) -> int:
         return self._batch_lines if limit is None else min(self._batch_lines, limit - read)
 
-    async def _take_in(self, lines: Sequence[Line], report: IngestReport, standing: Standing) -> None:
-        marked = [_mark(line) for line in lines if line.raw.strip()]
-        same = await self._catalog.unchanged(self._source, [(m.key, m.fingerprint) for m in marked if m.key])
-        batch = await to_thread.run_sync(self._sort, marked, same, report.unknown_fields)
-        if report.read == 0 and len(batch.rejections) == len(marked) >= LINES_THAT_TELL:
+    async def _take_in(self, given: _Batch, report: IngestReport, standing: Standing) -> None:
+        batch = self._sort(given, report.unknown_fields)
+        if report.read == 0 and len(batch.rejections) == len(given.lines) >= LINES_THAT_TELL:
             first = batch.rejections[0]
             raise InvalidParams("path", f"is not in our jsonl format; line {first.line_number}: {first.reason}")
+        if batch.records:
+            await self._replace(report)
         outcomes = await self._catalog.import_records(batch.records) if batch.records else []
         changes = standing.changes(batch.rejections, batch.accepted_keys, batch.accepted_lines)
         await self._rejected.write(self._source, report.file, changes)
         standing.apply(changes)
         count = Counter(outcome.change for outcome in outcomes)
-        report.read += len(marked)
+        report.read += len(given.lines)
         report.created += count["created"]
         report.updated += count["updated"]
         report.unchanged += count["unchanged"] + batch.unchanged
         report.rejected += len(batch.rejections)
 
-    def _sort(self, marked: Sequence[_Marked], same: set[tuple[str, int]], unknown: Counter[str]) -> _Sorted:
+    async def _replace(self, report: IngestReport) -> None:
+        source, self._replaces = self._replaces, None
+        if source is not None and await self._catalog.make_way(source):
+            report.replaced = source
+
+    def _sort(self, given: _Batch, unknown: Counter[str]) -> _Sorted:
         batch = _Sorted()
-        for mark in marked:
-            try:
-                parsed = None if (mark.key, mark.fingerprint) in same else _parse(mark.line)
-                key = parsed.id if parsed else mark.key
-                assert key is not None  # noqa: S101 - only a line with a key is known to be the same
-                is_first = self._is_first(key, mark.fingerprint)
-            except BadRecord as error:
-                batch.rejections.append(Rejection(mark.line.number, str(error), mark.line.raw, mark.key))
+        for mark in given.lines:
+            read = _TOO_LONG if mark.line.too_long else given.read.get(mark.line.number)
+            key = read.record.key if read and read.record else mark.key
+            earlier = self._seen.get(key) if key else None
+            reason = read.reason if read else ""
+            if not reason and earlier not in {None, mark.fingerprint}:
+                # The first counts: would the last, each run would change the title twice.
+                reason = "id: stands in an earlier line already, which says something else"
+            if reason or key is None:
+                batch.rejections.append(Rejection(mark.line.number, reason, mark.line.raw, mark.key))
                 continue
+            self._seen[key] = mark.fingerprint
             batch.accepted_keys.append(key)
             batch.accepted_lines.append(mark.line.number)
-            if parsed is None or not is_first:
+            if read is None or read.record is None or earlier is not None:
                 batch.unchanged += 1
             else:
-                batch.records.append(SourceRecord(self._source, parsed.id, parsed.facts, parsed.id, mark.fingerprint))
-                _count_names(unknown, parsed)
+                batch.records.append(read.record)
+                _count_names(unknown, read.unknown_fields)
         return batch
-
-    def _is_first(self, key: str, fingerprint: int) -> bool:
-        """Whether the file has not had this record yet.
-
-        Raises:
-            BadRecord: It had another with the same id. The first counts: would the last, each run would change
-                the title twice.
-        """
-        standing = self._seen.get(key)
-        if standing is None:
-            self._seen[key] = fingerprint
-        elif standing != fingerprint:
-            raise BadRecord("id: stands in an earlier line already, which says something else")
-        return standing is None
 
     async def _finish(self, lines: Lines, report: IngestReport, standing: Standing, limit: int | None) -> None:
         if lines.damage is not None:
@@ -216,16 +263,16 @@ def _mark(line: Line) -> _Marked:
     return _Marked(line, found[1].decode() if found else None, fingerprint_of(FORMAT_VERSION + line.raw))
 
 
-def _parse(line: Line) -> ParsedTitle:
-    if line.too_long:
-        raise BadRecord(f"longer than {MAX_LINE_BYTES} bytes")
-    return parse_line(line.raw)
-
-
-def _count_names(unknown: Counter[str], parsed: ParsedTitle) -> None:
-    for name in (name[:100] for name in parsed.unknown_fields):
+def _count_names(unknown: Counter[str], names: Iterable[str]) -> None:
+    for name in (name[:100] for name in names):
         if name in unknown or len(unknown) < _MAX_FIELD_NAMES:
             unknown[name] += 1
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from mcp_gateway.api import Capability, Importers, Services, capability, hookimp
 from .importing import FileImporters, InlineImport
 from .rejected_list import RejectedList
 from .settings import IngestionSettings
+from .starter_catalogue import SOURCE as STARTER
 from .starter_catalogue import load_starter
 from .store import RejectedStore
 
@@ -43,7 +44,8 @@ async def lifespan(services: Services, settings: IngestionSettings) -> AsyncIter
         count = await load_starter(services.catalog, services.clock)
         log.info("starter catalogue loaded", extra={"titles": count})
     store = RejectedStore(services)
-    services.provide(Importers, FileImporters(services.catalog, store, services.clock))
+    replaces = None if settings.keep_starter else STARTER
+    services.provide(Importers, FileImporters(services.catalog, store, services.clock, replaces=replaces))
     inline = InlineImport(services.catalog)
     rejected = RejectedList(store, services.cursors.scoped("list_rejected_records"))
     yield [

@@ -69,8 +69,12 @@ class TitleIndex:
     """
 
     def __init__(self, folder: IndexFolder) -> None:
-        self.folder = folder
         self.schema: Schema = build_schema()
+        self.turn_to(folder)
+
+    def turn_to(self, folder: IndexFolder) -> None:
+        """Read this folder from now on: another catalogue has another."""
+        self.folder = folder
         self.manifest: Manifest | None = None
         self.suspect = False  # set when reading failed; the keeper then checks the files
         self._stamp: tuple[int, int] | None = None

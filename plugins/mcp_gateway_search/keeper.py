@@ -20,7 +20,7 @@ from mcp_gateway.catalog.events import TitleChanged
 from mcp_gateway.catalog.store import Catalog
 
 from .index import TitleIndex, is_panic
-from .index_folder import is_whole
+from .index_folder import IndexFolder, is_whole
 from .index_writer import Update, start_generation
 
 log = logging.getLogger(__name__)
@@ -84,8 +84,10 @@ class IndexKeeper:
         Returns:
             Whether the index is up to date; False also when another process is at it.
         """
-        self._index.refresh()
         version = await self._catalog.version()
+        if version.id != self._index.folder.catalogue_id:
+            self._index.turn_to(IndexFolder(self._index.folder.root, version.id))
+        self._index.refresh()
         known = self._index.manifest
         if known is not None and known.complete and known.revision >= version.revision and self._index.is_open:
             return True

@@ -31,9 +31,12 @@ class Ingestion:
     catalog: Catalog
     rejected: RejectedStore
 
-    async def run(self, path: Path, *, batch_lines: int = 3, **options: Any) -> IngestReport:
+    async def run(
+        self, path: Path, *, batch_lines: int = 3, replaces: str | None = None, **options: Any
+    ) -> IngestReport:
         """Take a file in, in small batches."""
-        one_file = FileIngest(self.catalog, self.rejected, StandingClock(), batch_lines=batch_lines)
+        clock = StandingClock()
+        one_file = FileIngest(self.catalog, self.rejected, clock, batch_lines=batch_lines, replaces=replaces)
         return await one_file.run(path, **options)
 
     async def rejects(self) -> list[RejectedRecord]:

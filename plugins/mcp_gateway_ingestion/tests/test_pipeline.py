@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from mcp_gateway.api import IngestProgress, InvalidParams, Unavailable
-from mcp_gateway.tests.catalogues import events_of, rows_of
+from mcp_gateway.tests.catalogues import StandingClock, events_of, rows_of
 from mcp_gateway_ingestion import lines as reader
+from mcp_gateway_ingestion import pipeline
+from mcp_gateway_ingestion.starter_catalogue import load_starter
 from mcp_gateway_ingestion.tests.conftest import Ingestion, as_bytes, title
 
 pytestmark = pytest.mark.anyio
@@ -106,6 +108,41 @@ async def test_of_two_lines_with_one_id_the_first_counts(ingestion: Ingestion, w
         4,
         "id: stands in an earlier line already, which says something else",
     )
+
+
+async def test_the_starter_catalogue_gives_way_to_the_first_file_and_stays_away(
+    ingestion: Ingestion, write: Write
+) -> None:
+    await load_starter(ingestion.catalog, StandingClock())
+    before = await ingestion.catalog.version()
+
+    first = await ingestion.run(write([title("tt0468569"), title("b")]), replaces="starter")
+    again = await ingestion.run(write([title("c")]), replaces="starter")
+
+    assert (first.replaced, first.created, again.replaced) == ("starter", 2, None)
+    assert (await ingestion.catalog.counts())["movie"] == 3
+    assert (await ingestion.catalog.counts())["offers"] == 0
+    assert (await ingestion.catalog.version()).id != before.id
+
+
+async def test_a_file_without_a_usable_line_replaces_nothing(ingestion: Ingestion, write: Write) -> None:
+    await load_starter(ingestion.catalog, StandingClock())
+    before = await ingestion.catalog.counts()
+
+    report = await ingestion.run(write(["no title"]), replaces="starter")
+
+    assert report.replaced is None
+    assert await ingestion.catalog.counts() == before
+
+
+async def test_only_a_catalogue_of_nothing_else_gives_way(ingestion: Ingestion, write: Write) -> None:
+    await ingestion.run(write([title("a")]))
+    await load_starter(ingestion.catalog, StandingClock())
+
+    report = await ingestion.run(write([title("b")]), replaces="starter")
+
+    assert report.replaced is None
+    assert set(await ingestion.catalog.get(["a", "b", "tt0468569"])) == {"a", "b", "tt0468569"}
 
 
 async def test_the_limit_ends_the_import(ingestion: Ingestion, write: Write) -> None:
@@ -206,6 +243,19 @@ async def test_standard_input_is_read(ingestion: Ingestion, monkeypatch: pytest.
 
     assert (report.file, report.created) == ("-", 1)
     assert not packed.closed
+
+
+async def test_lines_that_another_process_reads_become_the_same(
+    ingestion: Ingestion, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write([title(f"t{n}", zz=1, external_ids={"justwatch": f"tm{n % 4}"}) for n in range(7)] + ["{", title("u")])
+    monkeypatch.setattr(pipeline, "LINES_WORTH_A_PROCESS", 1)
+
+    report = await ingestion.run(path)
+
+    assert (report.created, report.rejected, report.unknown_fields) == (8, 1, {"zz": 7})
+    assert (await ingestion.catalog.get(["t3", "t6"]))["t3"].external_ids == {"justwatch": "tm3"}
+    assert [r.reason for r in await ingestion.rejects()] == ["not valid JSON: unexpected end of data (column 2)"]
 
 
 @pytest.mark.data

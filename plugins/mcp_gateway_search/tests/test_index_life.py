@@ -371,3 +371,14 @@ async def test_a_reader_goes_on_when_its_folder_vanishes(tmp_path: Path) -> None
 
         assert await world.ids("dune") == ["tt1"]
         assert not TitleIndex(world.index.folder).is_open
+
+
+async def test_when_the_catalogue_gives_way_to_another_a_running_index_turns_to_that(tmp_path: Path) -> None:
+    async with open_world(tmp_path, [title("tt0000001", "The Old Film", 1950)]) as world:
+        await world.catalog.make_way("test")
+        await world.catalog.import_records([title("tt0000002", "The New Film", 2020)])
+
+        assert await world.keeper.catch_up()
+
+        assert world.index.search(Query.all_query(), limit=10).total == 1
+        assert (await world.search("new film")).items[0].id == "tt0000002"
