@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_gateway.call import Call
 from mcp_gateway.capability import Capability, NoParams, capability
-from mcp_gateway.plugin_manager import Plugin
+from mcp_gateway.plugin_discovery import Plugin
 
 
 class PluginState(BaseModel):

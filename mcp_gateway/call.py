@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from mcp_gateway.clock import Clock, SystemClock
 from mcp_gateway.content import Message
-from mcp_gateway.errors import Unavailable
+from mcp_gateway.errors import MissingCapability
 
 LogLevel = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 LOG_LEVELS: tuple[LogLevel, ...] = (
@@ -43,6 +43,27 @@ class SamplingRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ElicitationRequest:
+    """A question to the user: a form with the fields of a flat JSON schema."""
+
+    message: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RootsRequest:
+    """Which folders the client works on."""
+
+
+Question = SamplingRequest | ElicitationRequest | RootsRequest
+CAPABILITY_OF: Mapping[type[Question], str] = {
+    SamplingRequest: "sampling",
+    ElicitationRequest: "elicitation",
+    RootsRequest: "roots",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class SamplingAnswer:
     """What the client's model said."""
 
@@ -53,10 +74,13 @@ class SamplingAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ElicitationAnswer:
-    """What the user answered to a form. `content` is there only when accepted."""
+    """What the user answered to a form. `content` is there only when accepted; then it fits the schema."""
 
     action: Literal["accept", "decline", "cancel"]
     content: Mapping[str, Any] | None = None
+
+
+Answer = SamplingAnswer | ElicitationAnswer | Sequence[str]
 
 
 class Client(Protocol):
@@ -74,16 +98,17 @@ class Client(Protocol):
         """Send a log message, if the session wants this level."""
         ...
 
-    async def sample(self, request: SamplingRequest) -> SamplingAnswer:
-        """Ask the client's model. Raises Unavailable when it cannot, declines or is late."""
+    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
+        """Ask all at once; the answers have the keys of the questions. Raises Unavailable when one cannot be had."""
         ...
 
-    async def elicit(self, message: str, schema: Mapping[str, Any]) -> ElicitationAnswer:
-        """Ask the user to fill a form. Raises Unavailable when the client cannot."""
+    @property
+    def is_task(self) -> bool:
+        """Whether the call has become a task."""
         ...
 
-    async def list_roots(self) -> Sequence[str]:
-        """The `file://` URIs the client works on. Raises Unavailable when it cannot say."""
+    async def detach(self, *, required: bool) -> None:
+        """Let the client go, where it can come back for the answer. Raises MissingCapability if required."""
         ...
 
 
@@ -93,6 +118,7 @@ class NoClient:
     can_sample = False
     can_elicit = False
     can_list_roots = False
+    is_task = False
 
     async def progress(self, done: float, total: float | None, message: str | None) -> None:
         """Tell nobody."""
@@ -100,17 +126,14 @@ class NoClient:
     async def log(self, level: LogLevel, data: Any, logger: str | None) -> None:
         """Tell nobody."""
 
-    async def sample(self, request: SamplingRequest) -> SamplingAnswer:
+    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
         """Refuse."""
-        raise Unavailable("This client has no model to ask.")
+        raise MissingCapability([CAPABILITY_OF[type(question)] for question in questions.values()])
 
-    async def elicit(self, message: str, schema: Mapping[str, Any]) -> ElicitationAnswer:
-        """Refuse."""
-        raise Unavailable("This client cannot ask its user.")
-
-    async def list_roots(self) -> Sequence[str]:
-        """Refuse."""
-        raise Unavailable("This client has no roots.")
+    async def detach(self, *, required: bool) -> None:
+        """Keep it: there is no coming back."""
+        if required:
+            raise MissingCapability(["tasks"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +165,11 @@ class Call:
         """Whether the client can ask its user."""
         return self.client.can_elicit
 
+    @property
+    def can_list_roots(self) -> bool:
+        """Whether the client says which folders it works on."""
+        return self.client.can_list_roots
+
     async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress. Values that do not grow are dropped; nothing is sent unless the client asked."""
         await self.client.progress(done, total, message)
@@ -150,26 +178,45 @@ class Call:
         """Send the client a log message; `data` is any JSON. Never put secrets in it."""
         await self.client.log(level, data, logger)
 
-    async def sample(self, request: SamplingRequest) -> SamplingAnswer:
+    async def sample(self, request: SamplingRequest, *, key: str = "sampling") -> SamplingAnswer:
         """Ask the client's model.
 
-        Raises:
-            Unavailable: It cannot, declines, or does not answer in time.
-        """
-        return await self.client.sample(request)
+        Since 2026-07-28 a question ends the call, and the client calls again with the answer: the handler runs anew
+        from its beginning, and this returns. So change nothing before the last question. See
+        `docs/explanations/asking-the-client.md`.
 
-    async def elicit(self, message: str, schema: Mapping[str, Any]) -> ElicitationAnswer:
-        """Ask the user to fill a flat form of the given JSON schema.
-
-        Raises:
-            Unavailable: The client cannot.
-        """
-        return await self.client.elicit(message, schema)
-
-    async def list_roots(self) -> Sequence[str]:
-        """The folders the client works on, as `file://` URIs.
+        Args:
+            request: The question.
+            key: Names the question to clients of 2026-07-28.
 
         Raises:
-            Unavailable: The client does not say.
+            MissingCapability: The client lends no model.
+            Unavailable: It declines, does not answer in time, or not sensibly.
         """
-        return await self.client.list_roots()
+        return cast(SamplingAnswer, (await self.client.ask({key: request}))[key])
+
+    async def elicit(self, message: str, schema: Mapping[str, Any], *, key: str = "elicitation") -> ElicitationAnswer:
+        """Ask the user to fill a flat form of the given JSON schema. As `sample`."""
+        return cast(ElicitationAnswer, (await self.client.ask({key: ElicitationRequest(message, schema)}))[key])
+
+    async def list_roots(self, *, key: str = "roots") -> Sequence[str]:
+        """The folders the client works on, as `file://` URIs. As `sample`."""
+        return cast(Sequence[str], (await self.client.ask({key: RootsRequest()}))[key])
+
+    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
+        """Ask several questions at once; the answers have their keys. As `sample`, in one round for all."""
+        return await self.client.ask(questions)
+
+    async def detach(self, *, required: bool = False) -> None:
+        """Let the client go before work that takes long; it comes back for the answer.
+
+        Since 2026-07-28 the call becomes a task, if the client knows tasks; over streamable HTTP of 2025-11-25 the
+        response ends and the client resumes it; elsewhere nothing happens, and the client waits.
+
+        Args:
+            required: The work makes no sense unless as a task.
+
+        Raises:
+            MissingCapability: It was required, and the client does not know tasks.
+        """
+        await self.client.detach(required=required)

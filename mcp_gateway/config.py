@@ -80,6 +80,17 @@ class HttpSection(Section):
     )
     sse_ping_seconds: float = Field(15, gt=0, description="Pause between comment lines that keep an SSE stream open.")
 
+    @field_validator("host")
+    @classmethod
+    def _can_be_looked_up(cls, value: str) -> str:
+        try:
+            encoded = value.encode("idna")
+        except UnicodeError:
+            encoded = b""
+        if not encoded or any(character.isspace() for character in value):
+            raise ValueError("must be the name or address of a network interface, as 127.0.0.1 is")
+        return value
+
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -104,6 +115,17 @@ class McpSection(Section):
     )
     page_size: int = Field(
         1000, ge=1, description="Tools, resources and prompts per page; some old clients see the first page only."
+    )
+
+
+class LimitsSection(Section):
+    """How much one caller may use, on every face."""
+
+    calls_per_minute: int = Field(
+        600_000,
+        ge=1,
+        description="Calls of tools, resources, prompts and completions by one caller, or by one session while nobody "
+        "has to sign in. As many may come at once; then they come back at this rate.",
     )
 
 
@@ -173,6 +195,7 @@ class Settings(BaseSettings):
     gateway: GatewaySection = GatewaySection()
     http: HttpSection = HttpSection()
     mcp: McpSection = McpSection()
+    limits: LimitsSection = LimitsSection()
     storage: StorageSection = StorageSection()
     cache: CacheSection = CacheSection()
     events: EventsSection = EventsSection()
@@ -249,19 +272,30 @@ def _find_config(
 ) -> Path | None:
     named = config or (Path(environ["MEDIA_GATEWAY_CONFIG"]) if environ.get("MEDIA_GATEWAY_CONFIG") else None)
     if named is not None:
-        if not named.is_file():
-            raise SettingsError(f"{named}: there is no such settings file. Check --config or MEDIA_GATEWAY_CONFIG.")
         return named
     data_dir = options.get("gateway", {}).get("data_dir") or variables.get("gateway", {}).get("data_dir")
     folders = (Path(), Path(data_dir) if data_dir else GatewaySection().data_dir)
-    return next((folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file()), None)
+    return next((folder / CONFIG_NAME for folder in folders if _has_file(folder / CONFIG_NAME)), None)
+
+
+def _has_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:  # a folder that may not be entered; whoever needs to says so
+        return False
 
 
 def _read_toml(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))  # editors on Windows begin a file with a mark
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: there is no such settings file. Check --config or MEDIA_GATEWAY_CONFIG."
+        ) from None
+    except IsADirectoryError:
+        raise SettingsError(f"{path}: is a folder; name the settings file in it.") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not valid TOML: {error}.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -299,16 +333,16 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: dict[tuple[s
     def walk(target: dict[str, Any], source: Mapping[str, Any], path: tuple[str, ...]) -> None:
         for key, value in source.items():
             here = (*path, key)
-            origin[here] = name
             if isinstance(value, Mapping):
                 inner = target.setdefault(key, {})
                 if not isinstance(inner, dict):
                     raise SettingsError(
-                        f"{name}: {'.'.join(here)} is a table of settings, but elsewhere a single value."
+                        f"{origin[here]}: {'.'.join(here)} is a single value, but a table of settings in the {name}."
                     )
                 walk(inner, value, here)
             else:
                 target[key] = value
+            origin[here] = name
 
     walk(into, values, ())
 
@@ -323,7 +357,8 @@ def _describe(fault: Any, prefix: tuple[str, ...], model: type[BaseModel]) -> st
     path = tuple(str(part) for part in fault["loc"])
     shown = ".".join((*prefix, *path))
     if fault["type"] != "extra_forbidden":
-        return f"{shown}: {fault['msg'][0].lower()}{fault['msg'][1:]}."
+        told = fault["msg"].removeprefix("Value error, ")
+        return f"{shown}: {told[0].lower()}{told[1:]}."
     close = nearest(path[-1], _keys_at(model, path[:-1]))
     return f"{shown}: unknown setting" + (f"; did you mean {close!r}?" if close else ".")
 

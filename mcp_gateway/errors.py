@@ -9,6 +9,7 @@ GatewayError
 ├── Conflict               the state of the thing does not allow it
 ├── RateLimited            too many requests from this caller
 ├── Unavailable            a service the answer needs is away, or time ran out
+│   └── MissingCapability  the client cannot be asked what the answer needs
 └── InternalError          our own fault; says a reference, never the cause
 
 StartupError               the gateway cannot start, or a command cannot run; for the operator
@@ -61,6 +62,8 @@ class InvalidParams(GatewayError):
         message = f"{field}: {problem}" if field else problem
         if nearest is not None:
             message += f"; did you mean {nearest!r}?"
+        elif allowed:
+            message += "."
         if allowed:
             message += f" Allowed: {', '.join(allowed)}."
         super().__init__(
@@ -123,12 +126,30 @@ class RateLimited(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """Something that the answer needs is away or too slow. Trying again later may help."""
+    """Something that the answer needs is away or too slow. Trying again later may help.
+
+    Args:
+        for_operator: What whoever runs the gateway is told instead, in the log and on the command line: it may name
+            files and addresses. Callers never see it.
+    """
 
     reason = "unavailable"
 
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_seconds: float | None = None, for_operator: str | None = None
+    ) -> None:
         super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.for_operator = for_operator or message
+
+
+class MissingCapability(Unavailable):
+    """The client did not declare what the answer needs: `sampling`, `elicitation`, `roots` or `tasks`."""
+
+    reason = "missing_capability"
+
+    def __init__(self, capabilities: Sequence[str]) -> None:
+        super().__init__(f"This needs a client that declares {', '.join(capabilities)}.")
+        self.data["required_capabilities"] = list(capabilities)
 
 
 class InternalError(GatewayError):
@@ -177,6 +198,7 @@ _TABLE: dict[type[GatewayError], Translation] = {
     Conflict: Translation(-32000, 409),
     RateLimited: Translation(-32000, 429, retryable=True),
     Unavailable: Translation(-32000, 503, retryable=True),
+    MissingCapability: Translation(-32000, 501),
     InternalError: Translation(-32603, 500),
     GatewayError: Translation(-32603, 500),
 }

@@ -21,8 +21,10 @@ from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import Clock, SystemClock
 from mcp_gateway.config import Settings
 from mcp_gateway.errors import GatewayError, StorageError, Unavailable
+from mcp_gateway.limits import RateLimit
 from mcp_gateway.pagination import Cursors, load_or_create_secret
-from mcp_gateway.plugin_manager import Plugin, PluginManager, discover
+from mcp_gateway.plugin_discovery import Plugin, discover
+from mcp_gateway.plugin_manager import PluginManager
 from mcp_gateway.protocol.subscriptions import Subscriptions
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Lent, Services
@@ -69,7 +71,11 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.registry = Registry(profile=settings.gateway.profile, call_seconds=settings.gateway.call_seconds)
+        self.registry = Registry(
+            profile=settings.gateway.profile,
+            call_seconds=settings.gateway.call_seconds,
+            rate_limit=RateLimit(settings.limits.calls_per_minute, self.clock),
+        )
         self.resources = Subscriptions()
         self.shutdown = ShutdownState()
         self._lent = Lent()
@@ -109,8 +115,11 @@ class Gateway:
         """
         lent = self._lent.by_type.get(interface)
         if lent is None:
-            reasons = "; ".join(f"{p.name}: {p.reason}" for p in self.plugins if p.reason)
-            raise Unavailable(f"No running plugin offers this. {reasons}".strip())
+            told, aside = "No running plugin offers this.", [plugin for plugin in self.plugins if plugin.reason]
+            raise Unavailable(
+                " ".join([told, *(f"{plugin.name}: {plugin.reason}" for plugin in aside)]),
+                for_operator=" ".join([told, *(f"{plugin.name}: {plugin.for_operator}" for plugin in aside)]),
+            )
         return cast(T, lent[1])
 
     async def health(self) -> dict[str, Any]:
@@ -121,7 +130,7 @@ class Gateway:
             "cache": await _answers(self.cache.ping),
             "events": await self._events_health(),
             "jobs": [asdict(job) for job in jobs],
-            "plugins": {p.name: {"state": p.state, **({"reason": p.reason} if p.reason else {})} for p in self.plugins},
+            "plugins": builtin.states_of(self.plugins).model_dump(exclude_none=True)["plugins"],
         }
         services = (parts["database"], parts["cache"], parts["events"]["status"])
         well = all(part == "ok" for part in services) and all(job.is_well for job in jobs)
@@ -187,7 +196,7 @@ class Gateway:
     @asynccontextmanager
     async def _lend(self, name: str) -> AsyncIterator[Services]:
         folder = self.settings.gateway.data_dir / name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_data_dir(folder)
         async with self.events.for_plugin(name) as events, self.background.for_plugin(name) as background:
             try:
                 yield Services(
@@ -203,6 +212,7 @@ class Gateway:
                     clock=self.clock,
                     shutdown=self.shutdown,
                     platforms=self._platforms,
+                    offer=partial(self.registry.add, name),
                     lent=self._lent,
                 )
             finally:
@@ -230,7 +240,8 @@ def make_data_dir(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"{folder}: the data folder cannot be created: {error.strerror}. Choose another with --data-dir."
+            f"{folder}: the data folder cannot be created: {error.strerror}. "
+            "Move away what is in its place, or choose another with --data-dir."
         ) from None
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from mcp_gateway.stdout_guard import claim_stdout
+from mcp_gateway.stdout_guard import claim_stdout, occupy_closed_streams
 
 
 def main() -> None:
     """Run the command line."""
+    closed = occupy_closed_streams()
     if _speaks_stdio(sys.argv[1:]):
+        if closed & {0, 1}:
+            sys.exit(
+                "media-gateway: Standard input or output is closed; a client talks through both. "
+                "Let a client start this, or serve with --transport http."
+            )
         claim_stdout()
     from mcp_gateway.cli.app import run
 
@@ -20,7 +26,10 @@ def _speaks_stdio(arguments: list[str]) -> bool:
     """Whether this is `serve` over stdio: then stdout belongs to the protocol from the first instruction."""
     if arguments[:1] != ["serve"] or "--help" in arguments:
         return False
-    transport = next((a for a in reversed(arguments) if a.startswith("--transport=") or a in {"http", "stdio"}), "")
+    transport = next(
+        (a for a in reversed(arguments) if a.startswith("--transport=") or a in {"http", "stdio"}),
+        "",
+    )
     return not transport.endswith("http")
 
 

@@ -57,10 +57,15 @@ class Cursors:
     def __init__(self, secrets: Sequence[bytes], clock: Clock, *, hours: float = 72) -> None:
         if not secrets or any(len(secret) < SECRET_BYTES for secret in secrets):
             raise ValueError(f"cursors need a secret of at least {SECRET_BYTES} bytes")
+        self._secrets = tuple(secrets)
         self._keys = [hmac.digest(secret, b"media-gateway cursors", "sha256") for secret in secrets]
         self._clock = clock
         self._lifetime_seconds = hours * 3600
         self._scope: tuple[str, ...] = ()
+
+    def keys_for(self, purpose: str) -> list[bytes]:
+        """Keys for signing or sealing something else, made of the same secrets, in their order."""
+        return [hmac.digest(secret, f"media-gateway {purpose}".encode(), "sha256") for secret in self._secrets]
 
     def scoped(self, name: str) -> Cursors:
         """Cursors of one list: those of any other are refused. Scopes nest."""

@@ -1,4 +1,4 @@
-"""Find, order, start and stop plugins; one that is broken is set aside with its reason, and the rest runs.
+"""Declare, start and stop plugins; one that is broken is set aside with its reason, and the rest runs.
 
 pluggy gives the hooks. It gives none of the containment (one failing import or hook ends its whole loading), so
 here plugins are imported and their hooks called one by one.
@@ -6,81 +6,57 @@ here plugins are imported and their hooks called one by one.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import anyio.from_thread
 import anyio.lowlevel
 import pluggy
 from anyio.abc import TaskGroup
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from mcp_gateway import hookspecs
 from mcp_gateway.capability import Definition
 from mcp_gateway.config import Settings, parse_plugin_settings
-from mcp_gateway.errors import PluginError, SettingsError, StartupError, first_of, nearest
+from mcp_gateway.errors import PluginError, SettingsError, StartupError, Unavailable, first_of, nearest
+from mcp_gateway.plugin_discovery import NoSettings, Plugin
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Services
 
 log = logging.getLogger(__name__)
 
-ENTRY_POINTS = "mcp_gateway.plugins"
 STOP_SECONDS = 5.0
 LISTEN_SECONDS = 1.0
+PROFILES = ("discovery", "full")
 
-State = Literal["found", "disabled", "starting", "running", "quarantined", "stopped"]
 Migrate = Callable[[str, Path], Any]
 Lend = Callable[[str], AbstractAsyncContextManager[Services]]
 
 
-class NoSettings(BaseModel):
-    """The settings of a plugin that declares none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-@dataclass(slots=True)
-class Plugin:
-    """A plugin, and how it fares.
-
-    Attributes:
-        origin: Where it was found, in words.
-        load: Imports it; may do anything an import does.
-        reason: Why it is set aside.
-    """
-
-    name: str
-    origin: str
-    load: Callable[[], Any]
-    version: str | None = None
-    state: State = "found"
-    reason: str | None = None
-    module: Any = None
-    settings: BaseModel = field(default_factory=NoSettings)
-    platforms: Mapping[str, Any] = field(default_factory=dict)
-    stop: anyio.Event = field(default_factory=anyio.Event)
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-
-def discover(plugins_dir: Path | None) -> list[Plugin]:
-    """Installed plugins by name, then those of the folder by name. Imports nothing.
-
-    Raises:
-        SettingsError: The folder cannot be read.
-    """
-    installed = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
-    return [_installed(entry) for entry in installed] + (_in_folder(plugins_dir) if plugins_dir else [])
+def refuse_unknown_names(settings: Settings, known: Sequence[str]) -> None:
+    """Raise SettingsError when the settings name a plugin that is not there."""
+    for where, names in (("disabled", settings.gateway.disabled), ("plugins", settings.plugins)):
+        for name in names:
+            if name not in known:
+                close = nearest(name, known)
+                hint = f"; did you mean {close!r}?" if close else f". Installed: {', '.join(known)}."
+                raise SettingsError(f"settings, {where}: there is no plugin {name!r}{hint}")
+    profile = settings.gateway.profile
+    offered = [] if profile in PROFILES else [name.strip() for name in profile.split(",")]
+    for name in offered:
+        if name not in known:
+            close = nearest(name, [*PROFILES, *known])
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise SettingsError(
+                f"gateway.profile: {name!r} is no plugin{hint or '.'} "
+                f"Allowed: {', '.join(PROFILES)}, or plugins with commas between: {', '.join(known)}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +116,7 @@ class PluginManager:
             SettingsError: Settings name a plugin that is not there.
             PluginError: One is broken and `strict_plugins` is set.
         """
-        self._refuse_unknown_names()
+        refuse_unknown_names(self._settings, [plugin.name for plugin in self.plugins])
         seen: set[str] = set()
         for plugin in self.plugins:
             if plugin.name in self._settings.gateway.disabled:
@@ -172,24 +148,14 @@ class PluginManager:
                     for plugin in reversed(self._running):
                         await _stop(plugin)
 
-    def _refuse_unknown_names(self) -> None:
-        known = [plugin.name for plugin in self.plugins]
-        for where, names in (("disabled", self._settings.gateway.disabled), ("plugins", self._settings.plugins)):
-            for name in names:
-                if name not in known:
-                    close = nearest(name, known)
-                    hint = f"; did you mean {close!r}?" if close else f". Installed: {', '.join(known)}."
-                    raise SettingsError(f"settings, {where}: there is no plugin {name!r}{hint}")
-
     async def _declare(self, plugin: Plugin, *, taken: bool) -> None:
         if taken:
             raise PluginError(f"the name {plugin.name!r} is taken by another plugin")
         with anyio.fail_after(self._settings.gateway.startup_seconds):
             plugin.module = await _in_daemon_thread(plugin.load)
         _register(self._hooks, plugin)
-        model = _hook(self._hooks, plugin, "register_settings")
-        if model is not None:
-            plugin.settings = parse_plugin_settings(plugin.name, model, self._settings.plugins.get(plugin.name, {}))
+        model = _hook(self._hooks, plugin, "register_settings") or NoSettings
+        plugin.settings = parse_plugin_settings(plugin.name, model, self._settings.plugins.get(plugin.name, {}))
         plugin.platforms = _by_key(_hook(self._hooks, plugin, "register_platforms") or (), self.platforms)
 
     async def _start(self, plugin: Plugin, lives: TaskGroup) -> None:
@@ -241,18 +207,21 @@ class PluginManager:
                 self._registry.remove(plugin.name)
 
     def _quarantine(self, plugin: Plugin, error: BaseException) -> None:
+        error = first_of(error)
         plugin.state = "quarantined"
-        plugin.reason = _in_words(error)
-        known = isinstance(error, StartupError | Definition | TimeoutError)
+        plugin.reason = plugin.for_operator = _in_words(error)
+        known = isinstance(error, StartupError | Definition | TimeoutError | Unavailable)
+        if isinstance(error, Unavailable):
+            plugin.for_operator = error.for_operator
         log.error(
             "plugin quarantined",
-            extra={"plugin": plugin.name, "reason": plugin.reason},
+            extra={"plugin": plugin.name, "reason": plugin.for_operator},
             exc_info=None if known else error,
         )
 
     def _insist(self, plugin: Plugin) -> None:
         if self._settings.gateway.strict_plugins:
-            raise PluginError(f"plugin {plugin.name!r}: {plugin.reason}")
+            raise PluginError(f"plugin {plugin.name!r}: {plugin.for_operator}")
 
 
 async def _in_daemon_thread(load: Callable[[], Any]) -> Any:
@@ -333,58 +302,14 @@ def _by_key(normalizers: Iterable[Any], taken: Mapping[str, Any]) -> dict[str, A
     return found
 
 
-def _installed(entry: EntryPoint) -> Plugin:
-    version = entry.dist.version if entry.dist else None
-    name = entry.dist.name if entry.dist else "?"
-    return Plugin(entry.name, f"installed with {name}", entry.load, version=version)
-
-
-def _in_folder(folder: Path) -> list[Plugin]:
-    if not folder.is_dir():
-        raise SettingsError(f"{folder}: there is no such folder of plugins. Check --plugins-dir.")
-    files = {path.stem: path for path in folder.glob("*.py") if not path.stem.startswith("_")}
-    files |= {path.parent.name: path for path in folder.glob("*/plugin.py")}
-    return [_from_file(name, files[name]) for name in sorted(files)]
-
-
-def _from_file(name: str, path: Path) -> Plugin:
-    return Plugin(name, "the plugins folder", lambda: _import_file(name, path))
-
-
-def _import_file(name: str, path: Path) -> ModuleType:
-    """Import `name.py`, or `name/plugin.py` as a module of the package `name` so that it can import its siblings."""
-    package = f"mcp_gateway_local_{name}"
-    if path.name != "plugin.py":
-        return _execute(package, path)
-    start = path.parent / "__init__.py"
-    parent = _execute(package, start) if start.is_file() else ModuleType(package)
-    parent.__path__ = [str(path.parent)]
-    sys.modules[package] = parent
-    return _execute(f"{package}.plugin", path)
-
-
-def _execute(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        name, path, submodule_search_locations=[str(path.parent)] if path.name == "__init__.py" else None
-    )
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path.name} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    return module
-
-
 def _in_words(error: BaseException) -> str:
     """One line: what went wrong, without where on this machine."""
     error = first_of(error)
     if isinstance(error, TimeoutError) and not str(error):
         return "the import did not end in time (startup_seconds)"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"  # its text would name the file
     text = str(error).strip().replace("\n", "; ")[:500]
-    if isinstance(error, StartupError | Definition | TimeoutError):
+    if isinstance(error, StartupError | Definition | TimeoutError | Unavailable):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -24,6 +24,7 @@ from mcp_gateway.capability import Capability, Definition, Prompt
 from mcp_gateway.content import Content, Message, Text
 from mcp_gateway.errors import Forbidden, GatewayError, InternalError, InvalidParams, NotFound, Unavailable
 from mcp_gateway.hookspecs import Contribution
+from mcp_gateway.limits import RateLimit
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -75,18 +76,20 @@ class Registry:
     Args:
         profile: Which tools are offered: `discovery`, `full`, or plugin names separated by commas.
         call_seconds: Time limit of capabilities that set none.
+        rate_limit: How often a caller may call; None: without limit.
     """
 
-    def __init__(self, *, profile: str = "full", call_seconds: float = 30) -> None:
+    def __init__(self, *, profile: str = "full", call_seconds: float = 30, rate_limit: RateLimit | None = None) -> None:
         self._by_plugin: dict[str, _Contributions] = {}
         self._profile = profile
         self._call_seconds = call_seconds
+        self._rate_limit = rate_limit
         self._on_change: list[Callable[[], None]] = []
         self._index()
         self.revision = 0
 
     def add(self, plugin: str, contributions: Iterable[Contribution]) -> None:
-        """Register all of a plugin's contributions, or none.
+        """Register all of a plugin's contributions in place of those it had, or change nothing.
 
         Raises:
             Definition: A name, URI or route is taken or wrong; the message names it.
@@ -102,7 +105,7 @@ class Registry:
                     new.routes.append(item)
                 case _:
                     raise Definition(f"yielded a {type(item).__name__}, which is not a capability, prompt or route")
-        self._refuse_taken(new)
+        self._refuse_taken(plugin, new)
         self._by_plugin[plugin] = new
         self._changed()
 
@@ -184,12 +187,13 @@ class Registry:
         return [route for contributions in self._by_plugin.values() for route in contributions.routes]
 
     async def invoke(self, registered: Registered, arguments: Mapping[str, Any], call: Call) -> Outcome:
-        """Run a capability: authorise, validate, run within the time limit, validate the result.
+        """Run a capability: count, authorise, validate, run within the time limit, validate the result.
 
         Raises:
             GatewayError: And nothing else. An unexpected failure is logged and becomes an InternalError.
         """
         capability = registered.capability
+        self._count(call)
         if not call.caller.may(capability.scopes):
             raise Forbidden("This needs more rights.", scopes=sorted(capability.scopes))
         params = _params(registered, arguments)
@@ -206,6 +210,7 @@ class Registry:
             GatewayError: As `invoke`.
         """
         prompt = registered.prompt
+        self._count(call)
         params = _prompt_params(prompt, arguments)
         answer = await _contained(prompt.name, lambda: prompt.handler(params, call), self._call_seconds)
         return [Message("user", Text(answer))] if isinstance(answer, str) else answer
@@ -219,6 +224,7 @@ class Registry:
             InvalidParams: The target has no such argument.
             GatewayError: As `invoke`.
         """
+        self._count(call)
         completions, properties = _completable(target)
         if argument not in properties:
             raise InvalidParams("argument.name", f"there is no argument {argument[:64]!r}", allowed=list(properties))
@@ -228,8 +234,13 @@ class Registry:
         options = properties[argument].get("enum", ())
         return [str(option) for option in options if str(option).lower().startswith(value.lower())]
 
-    def _refuse_taken(self, new: _Contributions) -> None:
-        taken = {key: r.plugin for r in self._capabilities.values() for key in _keys(r.capability)}
+    def _count(self, call: Call) -> None:
+        if self._rate_limit is not None:
+            self._rate_limit.take(call)
+
+    def _refuse_taken(self, plugin: str, new: _Contributions) -> None:
+        others = [r for r in self._capabilities.values() if r.plugin != plugin]
+        taken = {key: r.plugin for r in others for key in _keys(r.capability)}
         for registered in new.capabilities:
             for key in _keys(registered.capability):
                 if key in taken:
@@ -239,7 +250,7 @@ class Registry:
             path = getattr(route, "path", "")
             if path.startswith(RESERVED_PATHS):
                 raise Definition(f"route {path}: the path belongs to the gateway")
-        prompts = set(self._prompts)
+        prompts = {name for name, prompt in self._prompts.items() if prompt.plugin != plugin}
         for registered_prompt in new.prompts:
             name = registered_prompt.prompt.name
             if name in prompts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, overload
@@ -102,6 +102,8 @@ class Services:
         cache: Its keys are the plugin's own.
         cursors: Signs the cursors of the plugin's long lists.
         platforms: The normalizers of all plugins, by platform key.
+        offer: From now on the plugin registers these capabilities, prompts and routes instead of what its `lifespan`
+            yielded; clients are told. Raises `Definition` as at the start, and then changes nothing.
     """
 
     plugin: str
@@ -116,6 +118,7 @@ class Services:
     clock: Clock
     shutdown: Shutdown
     platforms: Mapping[str, Any]
+    offer: Callable[[Iterable[Any]], None]
     lent: Lent
 
     def provide(self, interface: type[T], service: T) -> None:

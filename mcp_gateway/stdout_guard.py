@@ -20,6 +20,22 @@ class Pipes:
 _claimed: Pipes | None = None
 
 
+def occupy_closed_streams() -> set[int]:
+    """Put nothing where standard input, output or error is closed, and say which were.
+
+    Call it first of all: the next file that is opened, which may be the database, would get the number of the closed
+    stream, and whatever is printed would end up in it.
+    """
+    closed = set()
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+        closed.add(descriptor)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    return closed
+
+
 def claim_stdout() -> Pipes:
     """Take standard input and output away from everything but the protocol. Call it before anything is imported.
 

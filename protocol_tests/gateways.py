@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = str(Path(sys.executable).with_name("media-gateway"))
 READY_SECONDS = 60.0
 
+# Root reads and writes everything. Without these powers permissions count for it as for everybody; another user could
+# not be used, because the libraries may lie where only root can read.
+_POWERS = "-dac_override,-dac_read_search,-net_bind_service"
+WITHOUT_PRIVILEGES = ("setpriv", f"--bounding-set={_POWERS}") if os.geteuid() == 0 else ()
+
 
 @dataclass
 class HttpGateway:
@@ -33,11 +38,21 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-def run(*arguments: str, data_dir: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+def run(
+    *arguments: str, data_dir: Path, under: Sequence[str] = (), given: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end.
+
+    Args:
+        under: What runs it, e.g. `WITHOUT_PRIVILEGES`.
+        given: Its standard input.
+        more: Variables.
+    """
     return subprocess.run(
-        [COMMAND, *arguments],
+        [*under, COMMAND, *arguments],
         env=environment(MEDIA_GATEWAY_DATA_DIR=str(data_dir), **more),
+        cwd=data_dir.parent,
+        input=given,
         capture_output=True,
         text=True,
         timeout=READY_SECONDS,

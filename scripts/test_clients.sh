@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the foreign clients that tests drive the gateway with, each in a place of its own, from locked versions.
+# Installs what tests drive the gateway with: foreign clients and the official conformance suite, each in a place of
+# its own, from locked versions.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.cache/clients/python1
@@ -11,9 +12,12 @@ if ! [ "$venv/.installed" -nt "$lock" ]; then
     touch "$venv/.installed"
 fi
 
-typescript=protocol_tests/clients/typescript
 if ! command -v npm >/dev/null; then
-    echo "npm is not there: the tests with TypeScript clients are skipped. Install Node.js 20 to run them." >&2
-elif ! [ "$typescript/node_modules/.package-lock.json" -nt "$typescript/package-lock.json" ]; then
-    (cd "$typescript" && npm ci --silent)
+    echo "npm is not there: tests with TypeScript clients and the conformance suite are skipped. Install Node.js 20." >&2
+    exit 0
 fi
+for folder in protocol_tests/clients/typescript protocol_tests/official; do
+    if ! [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
+        (cd "$folder" && npm ci --silent)
+    fi
+done

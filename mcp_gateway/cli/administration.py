@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import orjson
@@ -17,17 +17,19 @@ from mcp_gateway.cli.options import (
     DisableOption,
     JsonOption,
     PluginsDirOption,
+    log_when_asked,
     settings_from,
 )
 from mcp_gateway.config import Settings, parse_plugin_settings
 from mcp_gateway.errors import SettingsError
-from mcp_gateway.plugin_manager import Plugin, discover, read_declarations
-from mcp_gateway.storage.engine import open_database
-from mcp_gateway.storage.migrations import CORE_BRANCH, migrate, status
 
 plugin_app = typer.Typer(help="The plugins.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
+
+if TYPE_CHECKING:  # the gateway takes a second to import, which a command that is refused must not
+    from mcp_gateway.plugin_discovery import Plugin
+    from mcp_gateway.storage.migrations import BranchStatus
 
 HIDDEN = "[hidden]"
 
@@ -42,6 +44,7 @@ def plugin_list(
 ) -> None:
     """List the plugins: which run, and why the others do not."""
     settings = settings_from(config, data_dir, plugins_dir, disable)
+    log_when_asked(settings.log)
     plugins = anyio.run(_started, settings)
     if json:
         rows = [{"name": p.name, "version": p.version, "state": p.state, "reason": p.reason} for p in plugins]
@@ -72,14 +75,12 @@ def config_check(
     config: ConfigOption = None, data_dir: DataDirOption = None, plugins_dir: PluginsDirOption = None
 ) -> None:
     """Check the settings, those of the plugins too, without starting anything."""
-    settings = settings_from(config, data_dir, plugins_dir)
-    declared = read_declarations(discover(settings.gateway.plugins_dir))
-    for name, values in settings.plugins.items():
-        if name not in declared:
-            raise SettingsError(f"plugins.{name}: there is no such plugin. Installed: {', '.join(declared)}.")
-        model = declared[name].settings
-        if model is not None:
-            parse_plugin_settings(name, model, values)
+    try:
+        anyio.run(_check, settings_from(config, data_dir, plugins_dir))
+    except SettingsError as error:
+        for fault in str(error).splitlines():
+            typer.echo(f"media-gateway: {fault}", err=True)
+        raise typer.Exit(error.exit_code) from None
     typer.echo("The settings are valid.")
 
 
@@ -91,8 +92,7 @@ def db_status(json: JsonOption = False, config: ConfigOption = None, data_dir: D
         typer.echo(orjson.dumps(rows).decode())
         return
     for row in rows:
-        state = "up to date" if row["current"] == row["head"] else f"behind {row['head']}"
-        typer.echo(f"{row['name']:12}  {row['current'] or 'empty'}  {state}")
+        typer.echo(f"{row['name']:12}  {row['current'] or 'empty'}  {row['state']}")
 
 
 @db_app.command("upgrade")
@@ -104,21 +104,57 @@ def db_upgrade(config: ConfigOption = None, data_dir: DataDirOption = None) -> N
 
 async def _started(settings: Settings) -> list[Plugin]:
     from mcp_gateway.gateway import Gateway
+    from mcp_gateway.plugin_discovery import Plugin
 
     async with Gateway(settings).running() as gateway:
         # A copy, because leaving the block stops them.
-        return [Plugin(p.name, p.origin, p.load, p.version, p.state, p.reason) for p in gateway.plugins]
+        return [Plugin(p.name, p.origin, p.load, p.version, p.state, p.for_operator) for p in gateway.plugins]
+
+
+async def _check(settings: Settings) -> None:
+    """Raise SettingsError when the gateway would, as far as that can be seen without starting it."""
+    from mcp_gateway.bus.open import open_bus
+    from mcp_gateway.cache.open import open_cache
+    from mcp_gateway.clock import SystemClock
+    from mcp_gateway.plugin_discovery import discover
+    from mcp_gateway.plugin_manager import read_declarations, refuse_unknown_names
+    from mcp_gateway.storage.engine import check_url
+
+    declared = read_declarations(discover(settings.gateway.plugins_dir))
+    refuse_unknown_names(settings, list(declared))
+    for name, declarations in declared.items():
+        if declarations.settings is not None and name not in settings.gateway.disabled:
+            parse_plugin_settings(name, declarations.settings, settings.plugins.get(name, {}))
+    await check_url(settings.database_url)
+    async with open_cache(settings.cache.url, clock=SystemClock()), open_bus(settings.events.url, clock=SystemClock()):
+        pass
 
 
 async def _db(settings: Settings, upgrade: bool) -> list[dict[str, Any]]:
+    from mcp_gateway.gateway import make_data_dir
+    from mcp_gateway.plugin_discovery import discover
+    from mcp_gateway.plugin_manager import read_declarations
+    from mcp_gateway.storage.engine import open_database
+    from mcp_gateway.storage.migrations import CORE_BRANCH, migrate, status
+
     branches: dict[str, Path] = dict([CORE_BRANCH])
     for name, declared in read_declarations(discover(settings.gateway.plugins_dir)).items():
         if declared.migrations is not None:
             branches[name] = declared.migrations
+    make_data_dir(settings.gateway.data_dir)
     async with open_database(settings.database_url, busy_seconds=settings.storage.busy_seconds) as db:
         if upgrade:
             await migrate(db, branches)
-        return [{"name": s.name, "current": s.current, "head": s.head} for s in await status(db, branches)]
+        return [
+            {"name": s.name, "current": s.current, "head": s.head, "state": _in_words(s)}
+            for s in await status(db, branches)
+        ]
+
+
+def _in_words(branch: BranchStatus) -> str:
+    if not branch.is_known:
+        return "newer than this program; upgrade the program"
+    return "up to date" if branch.is_current else f"behind {branch.head}; run `media-gateway db upgrade`"
 
 
 def visible(settings: BaseModel) -> dict[str, Any]:

@@ -5,14 +5,29 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from mcp_gateway import __version__
 from mcp_gateway.cli import administration, doctor, ingest, operations, serve
-from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, StartupError, first_of
+from mcp_gateway.errors import (
+    GatewayError,
+    InternalError,
+    InvalidParams,
+    NotFound,
+    StartupError,
+    Unavailable,
+    first_of,
+)
+
+log = logging.getLogger(__name__)
+
+SEE_WHY = "Run it again with MEDIA_GATEWAY_LOG__LEVEL=debug to see why."
 
 app = typer.Typer(
     name="media-gateway",
@@ -32,31 +47,81 @@ app.add_typer(administration.config_app, name="config")
 app.add_typer(administration.db_app, name="db")
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
-) -> None:
-    """Options of the command itself."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
 
 
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 def run() -> None:
     """Run the command line and exit."""
+    logging.getLogger().handlers = [logging.NullHandler()]  # until a command says otherwise
     try:
-        app()
-    except* (StartupError, GatewayError) as group:
-        _fail(group)
-    except* KeyboardInterrupt:
-        sys.exit(130)
-    except* BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone, e.g. `| head`
-        sys.exit(1)
+        code = app(standalone_mode=False) or 0
+    except BaseException as error:
+        code = _tell(first_of(error))
+    _let_go_of_output()
+    sys.exit(code)
 
 
-def _fail(group: BaseExceptionGroup[BaseException]) -> None:
-    error = first_of(group)
-    typer.echo(f"media-gateway: {error}", err=True)
-    wrong_usage = isinstance(error, InvalidParams | NotFound)
-    sys.exit(2 if wrong_usage else getattr(error, "exit_code", 1))
+def _tell(error: BaseException) -> int:
+    """Say what happened, for people; the exit code."""
+    match error:
+        case SystemExit(code=int(code)):  # whoever read our output has gone, e.g. `| head`
+            return code
+        case KeyboardInterrupt():
+            return 130
+        case typer.TyperException():
+            return _refuse(error)
+        case StartupError():
+            return _fail(str(error), error.exit_code)
+        case Unavailable():
+            return _fail(error.for_operator)
+        case InternalError():
+            return _fail(f"{error} {SEE_WHY}")
+        case GatewayError():
+            return _fail(str(error), 2 if isinstance(error, InvalidParams | NotFound) else 1)
+    log.critical("the command failed", exc_info=error)
+    if isinstance(error, OSError) and error.strerror:
+        return _fail(f"Input or output failed: {error.strerror}. {SEE_WHY}")
+    return _fail(f"Internal error ({type(error).__name__}). {SEE_WHY}")
+
+
+def _refuse(error: typer.TyperException) -> int:
+    """Wrong usage: what is wrong, and where help is. A bare command gets its help."""
+    told = error.format_message().rstrip(".")
+    if told.startswith("Usage:"):
+        typer.echo(told, err=True)
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "media-gateway"
+    return _fail(f"{told.replace('Value error, ', '')}. See `{command} --help`.", error.exit_code)
+
+
+def _fail(message: str, code: int = 1) -> int:
+    first, *more = message.splitlines() or [""]
+    with suppress(OSError):  # nobody can be told
+        typer.echo(f"media-gateway: {first}", err=True)
+        if len(more) == 1:
+            typer.echo(f"media-gateway: {more[0]}", err=True)
+        elif more:
+            typer.echo(f"media-gateway: {len(more)} more faults; `media-gateway config check` names all.", err=True)
+    return code
+
+
+def _let_go_of_output() -> None:
+    """Write what is left; where that fails, keep Python from trying again, and complaining, at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,17 +7,20 @@ import shutil
 import socket
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import orjson
 import typer
 
 from mcp_gateway import __version__
-from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, PluginsDirOption
+from mcp_gateway.catalog.models import KINDS
+from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, PluginsDirOption, log_when_asked
 from mcp_gateway.config import Settings, load
 from mcp_gateway.errors import StartupError, first_of
-from mcp_gateway.gateway import Gateway, make_data_dir
+
+if TYPE_CHECKING:
+    from mcp_gateway.gateway import Gateway
 
 LOW_DISK_BYTES = 1_000_000_000
 MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
@@ -40,16 +43,14 @@ def doctor(
     plugins_dir: PluginsDirOption = None,
 ) -> None:
     """Look for faults of the set-up. Exit code 1 when something does not work."""
-    overrides: dict[str, dict[str, Any]] = {
-        "gateway": {"data_dir": data_dir, "plugins_dir": plugins_dir},
-        "log": {"level": "error"},
-    }
+    overrides: dict[str, dict[str, Any]] = {"gateway": {"data_dir": data_dir, "plugins_dir": plugins_dir}}
     findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.prefix}")]
     try:
         settings = load(config, overrides)
     except StartupError as error:
         findings.append(Finding("settings", "failed", str(error), "Correct the settings named above."))
     else:
+        log_when_asked(settings.log)
         findings.append(Finding("settings", "ok", "valid"))
         findings += anyio.run(_all, settings)
     if json:
@@ -69,6 +70,8 @@ async def _all(settings: Settings) -> list[Finding]:
 
 
 def _data_dir(settings: Settings) -> Finding:
+    from mcp_gateway.gateway import make_data_dir
+
     folder = settings.gateway.data_dir
     try:
         make_data_dir(folder)
@@ -76,7 +79,8 @@ def _data_dir(settings: Settings) -> Finding:
         probe.touch()
         probe.unlink()
     except (StartupError, OSError) as error:
-        return Finding("data folder", "failed", f"{folder}: {error}", "Choose a folder you may write with --data-dir.")
+        told = f"{folder}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return Finding("data folder", "failed", told, "Choose a folder you may write with --data-dir.")
     free = shutil.disk_usage(folder).free
     detail = f"{folder}, {free / 1e9:.1f} GB free"
     if free < LOW_DISK_BYTES:
@@ -97,6 +101,8 @@ def _port(settings: Settings) -> Finding:
 
 async def _running(settings: Settings) -> list[Finding]:
     """Start everything but the transports, and look at it."""
+    from mcp_gateway.gateway import Gateway
+
     findings: list[Finding] = []
     try:
         async with Gateway(settings).running() as gateway:
@@ -109,11 +115,16 @@ async def _running(settings: Settings) -> list[Finding]:
 async def _looked_at(gateway: Gateway) -> list[Finding]:
     health = await gateway.health()
     findings = [
-        Finding(part, "ok" if health[part] == "ok" else "failed", health[part], "Check its address in the settings.")
-        for part in ("database", "cache")
+        Finding(part, "ok" if state == "ok" else "failed", state, "Check its address in the settings.")
+        for part, state in (
+            ("database", health["database"]),
+            ("cache", health["cache"]),
+            ("events", health["events"]["status"]),
+        )
     ]
-    findings += [_plugin(plugin.name, plugin.state, plugin.reason) for plugin in gateway.plugins]
-    titles = (await gateway.catalog.counts())["titles"]
+    findings += [_plugin(plugin.name, plugin.state, plugin.for_operator) for plugin in gateway.plugins]
+    counts = await gateway.catalog.counts()
+    titles = sum(counts.get(kind, 0) for kind in KINDS)
     remedy = "Take one in: media-gateway ingest jsonl FILE"
     findings.append(Finding("catalogue", "ok" if titles else "warning", f"{titles:,} titles", remedy))
     return findings

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,12 +15,13 @@ import anyio
 import orjson
 import typer
 
-from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, settings_from
+from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, log_when_asked, settings_from
 from mcp_gateway.config import Settings
-from mcp_gateway.errors import NotFound
-from mcp_gateway.gateway import Gateway
+from mcp_gateway.errors import InvalidParams, StartupError, nearest
 from mcp_gateway.interfaces import Importers, IngestProgress
-from mcp_gateway.observability.logs import configure
+
+END_SECONDS = 2.0
+INTERRUPTED = 130
 
 
 def ingest(
@@ -27,23 +33,66 @@ def ingest(
     data_dir: DataDirOption = None,
 ) -> None:
     """Take a catalogue in. Safe to repeat, and to go on with after it was interrupted."""
-    settings = settings_from(config, data_dir, log={"level": "warning"})
-    configure(settings.log)
-    report = anyio.run(_ingest, settings, source, path, limit, not json)
+    settings = settings_from(config, data_dir)
+    log_when_asked(settings.log)
+    _refuse_missing(path)
+    report = anyio.run(_until_interrupted, partial(_ingest, settings, source, path, limit, not json))
     typer.echo(orjson.dumps(report).decode() if json else in_words(report))
-    if not report["complete"]:
-        raise typer.Exit(1)
+    if problem := _problem(report):
+        raise StartupError(problem)
+
+
+async def _until_interrupted(work: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_cancel_when_interrupted, tasks.cancel_scope)
+        report = await work()
+        tasks.cancel_scope.cancel()
+        return report
+    raise KeyboardInterrupt
+
+
+async def _cancel_when_interrupted(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        async for _ in signals:
+            break
+    typer.echo("media-gateway: Interrupted. What came before is kept; run it again to go on.", err=True)
+    # A read from a pipe that has nothing cannot be cancelled. An import may be killed at any moment.
+    end = threading.Timer(END_SECONDS, os._exit, [INTERRUPTED])
+    end.daemon = True
+    end.start()
+    scope.cancel()
 
 
 async def _ingest(
     settings: Settings, source: str, path: Path, limit: int | None, show_progress: bool
 ) -> Mapping[str, Any]:
+    from mcp_gateway.gateway import Gateway
+
     async with Gateway(settings, only={"ingestion"}).running() as gateway:
         importers = gateway.provided(Importers)
         if source not in importers.sources:
-            raise NotFound("source", source, nearest=list(importers.sources))
+            known = sorted(importers.sources)
+            raise InvalidParams(
+                "source", f"{source[:50]!r} is not known", allowed=known, nearest=nearest(source, known)
+            )
         with _progress_bar(enabled=show_progress) as on_progress:
             return await importers.ingest(source, path, limit=limit, on_progress=on_progress)
+
+
+def _refuse_missing(path: Path) -> None:
+    if path == Path("-"):
+        if sys.stdin is None:
+            raise InvalidParams("path", "standard input is closed; pipe the file into it, or name the file")
+    elif not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists(), False in a folder that may not be entered
+        raise InvalidParams("path", f"there is no {path}, or this user cannot see it")
+
+
+def _problem(report: Mapping[str, Any]) -> str | None:
+    if not report["complete"]:
+        return f"{report['file']}: {report.get('problem') or 'stopped early'}. What came before is kept."
+    if report["read"] and report["rejected"] == report["read"]:
+        return f"{report['file']}: nothing in it can be used. See why with: media-gateway call list_rejected_records"
+    return None
 
 
 class _progress_bar:  # noqa: N801 - a context manager, used like a function
@@ -92,11 +141,11 @@ def in_words(report: Mapping[str, Any]) -> str:
         )
     )
     lines = [f"{report['read']:,} titles read in {report['seconds']:.1f} s ({rate:,.0f}/s): {counts}."]
+    if report.get("replaced"):
+        lines.append(f"The {report['replaced']} catalogue gave way to it.")
     if report["rejected"]:
         lines.append("See why with: media-gateway call list_rejected_records")
     if report.get("unknown_fields"):
         names = ", ".join(f"{name} ({count:,})" for name, count in report["unknown_fields"].items())
         lines.append(f"Unknown fields were left out: {names}.")
-    if not report["complete"]:
-        lines.append(f"Not complete: {report.get('problem') or 'stopped early'}. What came before is kept.")
     return "\n".join(lines)

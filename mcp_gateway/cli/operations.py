@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import anyio
 import orjson
@@ -19,11 +22,14 @@ from mcp_gateway.cli.options import (
     JsonOption,
     PluginsDirOption,
     ProfileOption,
+    log_when_asked,
     settings_from,
 )
 from mcp_gateway.config import Settings
 from mcp_gateway.content import Content, Text
-from mcp_gateway.errors import InvalidParams, Unavailable
+from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, Unavailable, first_of
+
+log = logging.getLogger(__name__)
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="Ask a running gateway, e.g. http://127.0.0.1:8765/mcp.")]
 
@@ -38,6 +44,7 @@ def tools(
 ) -> None:
     """List the tools that clients see."""
     settings = settings_from(config, data_dir, plugins_dir, disable, gateway={"profile": profile})
+    log_when_asked(settings.log)
     anyio.run(_tools, settings, json, backend_options={"use_uvloop": False})
 
 
@@ -59,6 +66,7 @@ def call(
         anyio.run(_call_remote, url, tool, words)
         return
     settings = settings_from(config, data_dir, plugins_dir, disable, gateway={"profile": "full"})
+    log_when_asked(settings.log)
     anyio.run(_call_here, settings, tool, words)
 
 
@@ -92,17 +100,35 @@ async def _call_here(settings: Settings, tool: str, words: Sequence[str]) -> Non
 async def _call_remote(url: str, tool: str, words: Sequence[str]) -> None:
     from mcp import Client
 
+    _refuse_bad_url(url)
     try:
         async with Client(url) as client:
             schemas = {t.name: t.input_schema for t in (await client.list_tools()).tools}
-            arguments = parse_arguments(words, schemas.get(tool, {}))
-            result = await client.call_tool(tool, arguments)
-    except* (OSError, TimeoutError):
-        raise Unavailable(f"{url} does not answer. Is the gateway running? Start it with `make run`.") from None
+            if tool not in schemas:
+                raise NotFound("tool", tool, nearest=get_close_matches(tool, schemas))
+            result = await client.call_tool(tool, parse_arguments(words, schemas[tool]))
+    except Exception as error:
+        cause = first_of(error)
+        if isinstance(cause, GatewayError):
+            raise cause from None
+        log.info("the call failed", exc_info=error)
+        raise Unavailable(
+            f"{url} does not answer as a gateway does. Start one with `make run`, or check --url."
+        ) from None
     text = "\n".join(block.text for block in result.content if block.type == "text")
     typer.echo(text, err=bool(result.is_error))
     if result.is_error:
         raise typer.Exit(1)
+
+
+def _refuse_bad_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        raise InvalidParams("--url", f"{url[:100]!r} is not an address as http://127.0.0.1:8765/mcp is")
 
 
 def parse_arguments(words: Sequence[str], schema: dict[str, Any] | Any) -> dict[str, Any]:
@@ -120,7 +146,7 @@ def parse_arguments(words: Sequence[str], schema: dict[str, Any] | Any) -> dict[
     for word in words:
         key, separator, value = word.partition("=")
         if not separator:
-            raise InvalidParams("", f"{word!r} is neither key=value nor a JSON object")
+            raise InvalidParams("", f"{word[:100]!r} is neither key=value nor a JSON object")
         values.setdefault(key, []).append(value)
     return from_text(schema, values)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mcp_gateway.config import Settings, load
+from mcp_gateway.config import LogSection, Settings, load
+from mcp_gateway.observability.logs import configure
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file.", show_default="./gateway.toml")]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded database and indexes.")]
@@ -34,3 +36,10 @@ def settings_from(
     gateway = {"data_dir": data_dir, "plugins_dir": plugins_dir, "disabled": disable or None}
     overrides = {**sections, "gateway": {**gateway, **sections.get("gateway", {})}}
     return load(config, overrides)
+
+
+def log_when_asked(log: LogSection) -> None:
+    """Logs of a command that answers and ends: it says itself what failed, so only `log.level = "debug"` shows more."""
+    configure(log)
+    if log.level != "debug":
+        logging.getLogger().handlers = [logging.NullHandler()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
 import orjson
@@ -21,8 +22,10 @@ from mcp_gateway.cli.options import (
     settings_from,
 )
 from mcp_gateway.config import Settings
-from mcp_gateway.gateway import Gateway
 from mcp_gateway.observability.logs import configure
+
+if TYPE_CHECKING:
+    from mcp_gateway.gateway import Gateway
 
 FINISH_SECONDS = 10.0
 
@@ -56,6 +59,8 @@ def serve(
 
 
 async def _serve(settings: Settings, transport: str) -> None:
+    from mcp_gateway.gateway import Gateway
+
     async with Gateway(settings).running() as gateway, anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, gateway, tasks.cancel_scope)
         if transport == "http":
@@ -85,7 +90,7 @@ def announce(url: str, settings: Settings) -> None:
     command, *first = own_command()
     arguments = [*first, "serve", "--data-dir", str(settings.gateway.data_dir.resolve())]
     configuration = {"mcpServers": {"media-gateway": {"command": command, "args": arguments}}}
-    typer.echo(
+    text = (
         f"Media Gateway listens on {url}\n"
         f"\n"
         f"  MCP, streamable HTTP   {url}/mcp\n"
@@ -100,6 +105,8 @@ def announce(url: str, settings: Settings) -> None:
         f"\n"
         f"Stop with Ctrl+C."
     )
+    with suppress(OSError):  # nobody reads it, which harms nobody
+        typer.echo(text)
 
 
 def own_command() -> list[str]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, cast
 
+import anyio
 from mcp.server.connection import Connection
 from mcp.shared.dispatcher import DispatchContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import LOG_LEVEL_META_KEY, ClientCapabilities
 
-from mcp_gateway.call import LOG_LEVELS, ElicitationAnswer, LogLevel, SamplingAnswer, SamplingRequest
+from mcp_gateway.call import CAPABILITY_OF, LOG_LEVELS, Answer, LogLevel, Question, RootsRequest
 from mcp_gateway.clock import Clock
-from mcp_gateway.errors import Unavailable
-from mcp_gateway.protocol.blocks import block
+from mcp_gateway.errors import MissingCapability, Unavailable, first_of
+from mcp_gateway.protocol.questions import answer_of, request_of
+from mcp_gateway.protocol.rounds import Rounds
 from mcp_gateway.protocol.session import Session
 from mcp_gateway.protocol.versions import Revision
 
 # Twenty a second are smooth to look at; more would only fill the connection.
 PROGRESS_PAUSE_SECONDS = 0.05
-MAX_ROOTS = 1000
 
 
 class McpClient:
@@ -27,6 +28,8 @@ class McpClient:
 
     Args:
         channel: The way back that belongs to the request.
+        rounds: How the client is asked where it cannot be sent requests; None where that is no question either.
+        close_stream: Ends the response that belongs to the request, where the client can resume it.
         ask_seconds: How long an answer may take.
     """
 
@@ -38,17 +41,21 @@ class McpClient:
         revision: Revision,
         *,
         meta: Mapping[str, Any],
+        rounds: Rounds | None,
+        close_stream: Callable[[], Awaitable[None]] | None,
         clock: Clock,
         ask_seconds: float,
     ) -> None:
         declared = connection.client_capabilities or ClientCapabilities()
-        reachable = channel.can_send_request and not revision.per_request
+        reachable = rounds is not None if revision.per_request else channel.can_send_request
         self.can_sample = reachable and declared.sampling is not None
         self.can_elicit = reachable and revision.elicitation and declared.elicitation is not None
         self.can_list_roots = reachable and declared.roots is not None
         self._channel = channel
         self._session = session
         self._revision = revision
+        self._rounds = rounds
+        self._close_stream = close_stream
         self._clock = clock
         self._ask_seconds = ask_seconds
         self._least_level = meta.get(LOG_LEVEL_META_KEY) if revision.per_request else None
@@ -81,39 +88,65 @@ class McpClient:
             named = {} if logger is None else {"logger": logger}
             await self._channel.notify("notifications/message", {"level": level, **named, "data": data})
 
-    async def sample(self, request: SamplingRequest) -> SamplingAnswer:
-        """Ask the client's model. Raises Unavailable when it cannot, declines, is late or answers nonsense."""
-        if not self.can_sample:
-            raise Unavailable("This client does not lend its model.")
-        messages = [{"role": m.role, "content": block(m.content, self._revision)} for m in request.messages]
-        optional = {"systemPrompt": request.system_prompt, "temperature": request.temperature}
-        present = {name: value for name, value in optional.items() if value is not None}
-        params = {"messages": messages, "maxTokens": request.max_tokens, **present}
-        return _sampled(await self._ask("sampling/createMessage", params))
+    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
+        """Ask all at once. Raises MissingCapability, or Unavailable when one is declined, late or nonsense."""
+        self._refuse_undeclared(questions.values())
+        if self._rounds is not None:
+            return await self._rounds.ask(questions)
+        if len(questions) == 1:
+            return {key: await self._answer_to(question) for key, question in questions.items()}
+        return await self._ask_together(questions)
 
-    async def elicit(self, message: str, schema: Mapping[str, Any]) -> ElicitationAnswer:
-        """Ask the user. Raises Unavailable when the client cannot."""
-        if not self.can_elicit:
-            raise Unavailable("This client cannot ask its user.")
-        answer = await self._ask("elicitation/create", {"message": message, "requestedSchema": dict(schema)})
-        action, content = answer.get("action"), answer.get("content")
-        if action not in ("accept", "decline", "cancel") or not isinstance(content, dict | None):
-            raise Unavailable("The client's answer could not be understood.")
-        return ElicitationAnswer(action, content if action == "accept" else None)
+    @property
+    def is_task(self) -> bool:
+        """Whether the call has become a task."""
+        return self._rounds is not None and self._rounds.is_task
 
-    async def list_roots(self) -> Sequence[str]:
-        """The client's folders; asked once, and again after it says that they changed."""
-        if not self.can_list_roots:
-            raise Unavailable("This client has no roots.")
-        if self._session.roots is None:
-            self._session.roots = _file_roots(await self._ask("roots/list", None))
+    async def detach(self, *, required: bool) -> None:
+        """Become a task, or end the response where the client can resume it. Raises MissingCapability if required."""
+        if self._rounds is not None and await self._rounds.detach():
+            return
+        if required:
+            raise MissingCapability(["tasks"])
+        if self._close_stream is not None:
+            await self._close_stream()
+
+    def _refuse_undeclared(self, questions: Iterable[Question]) -> None:
+        can = {"sampling": self.can_sample, "elicitation": self.can_elicit, "roots": self.can_list_roots}
+        needed = dict.fromkeys(CAPABILITY_OF[type(question)] for question in questions)
+        missing = [capability for capability in needed if not can[capability]]
+        if missing:
+            raise MissingCapability(missing)
+
+    async def _ask_together(self, questions: Mapping[str, Question]) -> dict[str, Answer]:
+        answers: dict[str, Answer] = {}
+
+        async def ask(key: str, question: Question) -> None:
+            answers[key] = await self._answer_to(question)
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                for key, question in questions.items():
+                    tasks.start_soon(ask, key, question)
+        except ExceptionGroup as group:
+            raise first_of(group) from None
+        return answers
+
+    async def _answer_to(self, question: Question) -> Answer:
+        if not isinstance(question, RootsRequest):
+            return await self._request(question)
+        if self._session.roots is None:  # asked once, and again after the client says that they changed
+            self._session.roots = cast(list[str], await self._request(question))
         return self._session.roots
 
-    async def _ask(self, method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    async def _request(self, question: Question) -> Answer:
+        request = request_of(question, self._revision)
+        method, params = request["method"], request["params"] or None
         try:
-            return await self._channel.send_raw_request(method, params, {"timeout": self._ask_seconds})
+            answer = await self._channel.send_raw_request(method, params, {"timeout": self._ask_seconds})
         except MCPError as error:
             raise Unavailable(f"The client did not answer {method}: {error.message[:200]}") from None
+        return answer_of(question, answer)
 
     def _wants_log(self, level: LogLevel) -> bool:
         if not self._revision.per_request:
@@ -126,20 +159,3 @@ def _progress(token: str | int, done: float, total: float | None, message: str |
     optional = {"total": total, "message": message}
     present = {name: value for name, value in optional.items() if value is not None}
     return {"progressToken": token, "progress": done, **present}
-
-
-def _sampled(answer: Mapping[str, Any]) -> SamplingAnswer:
-    content, model, stop_reason = answer.get("content"), answer.get("model"), answer.get("stopReason")
-    blocks = content if isinstance(content, list) else [content]
-    texts = [b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str)]
-    if not texts or not isinstance(model, str):
-        raise Unavailable("The client's model gave an answer that could not be understood.")
-    return SamplingAnswer("\n".join(texts), model, stop_reason if isinstance(stop_reason, str) else None)
-
-
-def _file_roots(answer: Mapping[str, Any]) -> list[str]:
-    roots = answer.get("roots")
-    if not isinstance(roots, list):
-        raise Unavailable("The client's roots could not be understood.")
-    uris = (root.get("uri") for root in roots[:MAX_ROOTS] if isinstance(root, dict))
-    return [uri for uri in uris if isinstance(uri, str) and uri.startswith("file://")]

@@ -20,12 +20,16 @@ from mcp.server.caching import CacheHint
 from mcp.server.connection import Connection
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
     SERVER_INFO_META_KEY,
     CompletionsCapability,
     LoggingCapability,
@@ -35,20 +39,23 @@ from mcp_types import (
     SubscriptionsListenRequestParams,
     ToolsCapability,
 )
-from mcp_types.methods import CLIENT_REQUESTS, validate_client_request
+from mcp_types.methods import CLIENT_REQUESTS, INPUT_REQUIRED_METHODS, validate_client_request
 from pydantic import ValidationError
 
 from mcp_gateway import __version__
-from mcp_gateway.call import Call
-from mcp_gateway.errors import GatewayError, InternalError, NotFound, translation
+from mcp_gateway.call import LOCAL, Call
+from mcp_gateway.errors import GatewayError, InternalError, MissingCapability, NotFound, translation
 from mcp_gateway.protocol import completion, prompts, resources, tools
 from mcp_gateway.protocol import logging as log_levels
 from mcp_gateway.protocol.client import McpClient
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.listen import ListenBus
 from mcp_gateway.protocol.lists import Listing
+from mcp_gateway.protocol.rounds import STATE_SECONDS, Rounds
 from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.session import Session
+from mcp_gateway.protocol.tasks import EXTENSION as TASKS
+from mcp_gateway.protocol.tasks import Errand, Tasks
 from mcp_gateway.protocol.versions import REVISIONS, Revision, initialize_result
 
 log = logging.getLogger(__name__)
@@ -81,17 +88,27 @@ class GatewayServer(Server[Any]):
         self.gateway = gateway
         self.middleware = [self._serve]
         self._methods = _methods(gateway)
-        self._tasks: TaskGroup | None = None
+        self._running: TaskGroup | None = None
+        self._tasks = Tasks(gateway.clock, self._spawn)
+        self._task_methods: Mapping[str, Method] = {
+            "tasks/get": self._tasks.get,
+            "tasks/update": self._tasks.update,
+            "tasks/cancel": self._tasks.cancel,
+        }
+        keys = gateway.cursors.keys_for("request state")
+        self._sealed = RequestStateBoundary(
+            RequestStateSecurity(keys=keys, ttl=STATE_SECONDS), default_audience="media-gateway"
+        )
         self._listen = ListenHandler(ListenBus(gateway.resources))
         self.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         gateway.registry.on_change(gateway.resources.lists_changed)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Hold the tasks that tell clients of changes."""
-        async with anyio.create_task_group() as self._tasks:
+        """Hold what outlives a request: telling clients of changes, and calls that became tasks."""
+        async with anyio.create_task_group() as self._running:
             yield
-            self._tasks.cancel_scope.cancel()
+            self._running.cancel_scope.cancel()
 
     def close_streams(self) -> None:
         """End the streams of `subscriptions/listen` properly."""
@@ -105,6 +122,7 @@ class GatewayServer(Server[Any]):
             prompts=PromptsCapability(list_changed=True),
             logging=LoggingCapability(),
             completions=CompletionsCapability(),
+            extensions={TASKS: {}},
         )
 
     async def _serve(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -142,10 +160,15 @@ class GatewayServer(Server[Any]):
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, revision: Revision
     ) -> HandlerResult:
         connection = _connection(ctx)
-        if ctx.method == "initialize":
+        if ctx.method == "initialize" and not revision.per_request:
             return await self._initialize(ctx, call_next, connection)
         if ctx.method == "ping" and not revision.per_request:
             return {}
+        if revision.per_request and ctx.method in self._task_methods:
+            _refuse_without_tasks(ctx, connection)
+            return self._envelope(
+                ctx.method, await self._run(ctx, self._task_methods[ctx.method], connection, revision)
+            )
         method = self._methods.get(ctx.method)
         if method is None:
             return await call_next(ctx)
@@ -155,8 +178,10 @@ class GatewayServer(Server[Any]):
             validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
         elif connection.client_params is None:
             raise MCPError(INVALID_REQUEST, "Initialize first")
-        result = await self._run(ctx, method, connection, revision)
-        return self._envelope(ctx.method, result) if revision.per_request else result
+        if not revision.per_request:
+            return await self._run(ctx, method, connection, revision)
+        result = await self._sealed(ctx, lambda ctx: self._run(ctx, method, connection, revision))
+        return self._envelope(ctx.method, result)
 
     async def _initialize(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, connection: Connection
@@ -171,12 +196,15 @@ class GatewayServer(Server[Any]):
         params = ctx.params or {}
         meta = params.get("_meta")
         session = self._session(connection)
+        rounds = self._rounds(ctx, connection, revision)
         client = McpClient(
             ctx.session._request_outbound,
             connection,
             session,
             revision,
             meta=meta if isinstance(meta, dict) else {},
+            rounds=rounds,
+            close_stream=ctx.close_sse_stream,
             clock=self.gateway.clock,
             ask_seconds=self.gateway.settings.mcp.ask_seconds,
         )
@@ -186,9 +214,19 @@ class GatewayServer(Server[Any]):
             session_id=connection.session_id,
             protocol_version=ctx.protocol_version,
         )
-        result = await method(Exchange(params, revision, session, call))
+        exchange = Exchange(params, revision, session, call)
+        result = await (method(exchange) if rounds is None else rounds.run(partial(method, exchange)))
         await client.finish()
         return result
+
+    def _rounds(self, ctx: ServerRequestContext[Any, Any], connection: Connection, revision: Revision) -> Rounds | None:
+        """How the client is asked, where that is not by a request."""
+        if not revision.per_request or ctx.method not in INPUT_REQUIRED_METHODS:
+            return None
+        params = ctx.params or {}
+        if ctx.method != "tools/call" or not _knows_tasks(connection):
+            return Rounds(params, revision)
+        return Errand(params, revision, self._tasks, caller_id=LOCAL.id, translate=partial(_as_mcp_error, revision))
 
     def _session(self, connection: Connection) -> Session:
         """What is remembered about this client; for a revision without sessions it lasts one request."""
@@ -199,13 +237,14 @@ class GatewayServer(Server[Any]):
         return session
 
     def _spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if self._tasks is not None:
-            self._tasks.start_soon(job)
+        if self._running is not None:
+            self._running.start_soon(job)
 
-    def _envelope(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
-        """2026-07-28: what every result says besides."""
+    def _envelope(self, method: str, result: Any) -> dict[str, Any]:
+        """2026-07-28: what every result, a dictionary, says besides."""
         meta = {SERVER_INFO_META_KEY: self.server_info_stamp}
-        return {"resultType": "complete", **_CACHE_HINTS.get(method, {}), **result, "_meta": meta}
+        complete = {} if "resultType" in result else {"resultType": "complete", **_CACHE_HINTS.get(method, {})}
+        return {**complete, **result, "_meta": meta}
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         try:
@@ -255,7 +294,32 @@ def _translate(error: GatewayError, revision: Revision) -> MCPError:
         code = revision.unknown_resource if is_resource else INVALID_PARAMS
         if is_resource:
             data["uri"] = data["name"]
+    elif isinstance(error, MissingCapability) and revision.per_request:
+        code = MISSING_REQUIRED_CLIENT_CAPABILITY
+        data["requiredCapabilities"] = {
+            **{name: {} for name in data["required_capabilities"] if name != "tasks"},
+            **({"extensions": {TASKS: {}}} if "tasks" in data["required_capabilities"] else {}),
+        }
     return MCPError(code, error.message, data)
+
+
+def _as_mcp_error(revision: Revision, error: Exception) -> MCPError:
+    if isinstance(error, GatewayError):
+        return _translate(error, revision)
+    return error if isinstance(error, MCPError) else MCPError(INTERNAL_ERROR, "Internal error")
+
+
+def _knows_tasks(connection: Connection) -> bool:
+    declared = connection.client_capabilities
+    return declared is not None and TASKS in (declared.extensions or {})
+
+
+def _refuse_without_tasks(ctx: ServerRequestContext[Any, Any], connection: Connection) -> None:
+    if not _knows_tasks(connection):
+        raise MissingCapability(["tasks"])
+    task_id = (ctx.params or {}).get("taskId")
+    if ctx.request is not None and ctx.request.headers.get("mcp-name") != task_id:
+        raise MCPError(HEADER_MISMATCH, "mcp-name header does not match the request body's 'taskId' parameter")
 
 
 def _explain(error: ValidationError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_gateway.errors import GatewayError
+from mcp_gateway.errors import GatewayError, InternalError, MissingCapability
 from mcp_gateway.protocol.blocks import block, text_block
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.exchange import Exchange
@@ -31,12 +31,16 @@ async def call(registry: Registry, exchange: Exchange) -> dict[str, Any]:
     Raises:
         NotFound: There is no such tool: that is the client's error.
         InvalidParams: `name` or `arguments` are not of the right kind.
+        MissingCapability: The client would have to be asked and cannot be; a protocol error since 2026-07-28.
+        InternalError: In a task, whose failures are told apart from those of the tool.
     """
     registered = registry.tool(exchange.text("name"))
     arguments = exchange.object("arguments")
     try:
         outcome = await registry.invoke(registered, arguments, exchange.call)
     except GatewayError as error:
+        if _is_of_the_protocol(error, exchange):
+            raise
         return _failed(error)
     return _succeeded(outcome, exchange.revision)
 
@@ -51,6 +55,12 @@ def _hints(registered: Registered, revision: Revision) -> dict[str, Any]:
         "idempotentHint": capability.idempotent,
         "openWorldHint": capability.open_world,
     }
+
+
+def _is_of_the_protocol(error: GatewayError, exchange: Exchange) -> bool:
+    if isinstance(error, MissingCapability):
+        return exchange.revision.per_request
+    return isinstance(error, InternalError) and exchange.call.client.is_task
 
 
 def _succeeded(outcome: Outcome, revision: Revision) -> dict[str, Any]:

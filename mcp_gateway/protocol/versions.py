@@ -56,8 +56,8 @@ def initialize_result(result: Any) -> dict[str, Any]:
     """Take out of the handshake's answer, a dictionary, what the revision it agrees on does not know."""
     revision = REVISIONS[result["protocolVersion"]]
     shown = dict(result)
-    if not revision.completions:
-        shown["capabilities"] = {name: value for name, value in result["capabilities"].items() if name != "completions"}
+    unknown = {"extensions"} if revision.completions else {"extensions", "completions"}
+    shown["capabilities"] = {name: value for name, value in result["capabilities"].items() if name not in unknown}
     known = {"name", "version", "title"} if revision.titles else {"name", "version"}
     shown["serverInfo"] = {name: value for name, value in result["serverInfo"].items() if name in known}
     return shown

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from mcp_gateway.errors import StorageError, Unavailable, nearest
+from mcp_gateway.errors import SettingsError, StorageError, Unavailable, nearest
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +103,6 @@ class Database:
         except TimeoutError as error:
             raise Unavailable("The database does not answer; try again later.") from error
 
-    def explain(self, error: BaseException) -> str | None:
-        """Why the database failed and what to do, for the operator; None when it is not to blame."""
-        return self._driver.explain(error)
-
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         with self._translated(Exception):
@@ -129,7 +125,9 @@ class Database:
             if cause is None:
                 raise
             log.warning("database unavailable", extra={"cause": cause, "error": in_short(error)})
-            raise Unavailable("The database is not available at the moment; try again later.") from error
+            raise Unavailable(
+                "The database is not available at the moment; try again later.", for_operator=cause
+            ) from error
 
 
 @asynccontextmanager
@@ -142,6 +140,7 @@ async def open_database(url: str, *, pool_size: int = 10, busy_seconds: float = 
         busy_seconds: How long to wait for a lock, for a free connection, or for the server to accept one.
 
     Raises:
+        SettingsError: The URL names no database.
         StorageError: It cannot be used; one line that says why and what to do.
     """
     driver = _driver(url, pool_size, busy_seconds)
@@ -151,6 +150,11 @@ async def open_database(url: str, *, pool_size: int = 10, busy_seconds: float = 
     finally:
         with anyio.CancelScope(shield=True):
             await driver.close()
+
+
+async def check_url(url: str) -> None:
+    """Raise SettingsError when the URL names no database. Connects to nothing."""
+    await _driver(url, 1, 1).close()
 
 
 def _driver(url: str, pool_size: int, busy_seconds: float) -> Driver:
@@ -165,7 +169,7 @@ def _driver(url: str, pool_size: int, busy_seconds: float) -> Driver:
         return PostgresDriver(url, pool_size=pool_size, busy_seconds=busy_seconds)
     close = nearest(scheme, SCHEMES)
     hint = f" Did you mean {close}?" if close else ""
-    raise StorageError(
+    raise SettingsError(
         f"storage.url begins with {scheme[:20]!r}; use sqlite:///path/to/file or postgresql://user:password@host/name.{hint}"
     )
 

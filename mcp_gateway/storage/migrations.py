@@ -30,11 +30,16 @@ _alembic = anyio.Lock()
 
 @dataclass(frozen=True, slots=True)
 class BranchStatus:
-    """Where a branch stands in the database, and where the code wants it; None: nothing is there."""
+    """Where a branch stands in the database, and where the code wants it; None: nothing is there.
+
+    Attributes:
+        is_known: Whether the code knows the version that the database has. If not, it is newer than the code.
+    """
 
     name: str
     current: str | None
     head: str | None
+    is_known: bool = True
 
     @property
     def is_current(self) -> bool:
@@ -48,6 +53,9 @@ class _Versions:
 
     branch: str
     follows: Mapping[str, str | None]
+
+    def knows(self, version: str | None) -> bool:
+        return version is None or version in self.follows
 
     def head(self) -> str | None:
         heads = sorted(set(self.follows) - set(self.follows.values()))
@@ -77,7 +85,7 @@ async def migrate(db: Database, branches: Mapping[str, Path]) -> None:
         except StorageError:
             raise
         except Exception as error:
-            raise StorageError(_explain(db, name, error)) from error
+            raise StorageError(_explain(name, error)) from error
 
 
 async def status(db: Database, branches: Mapping[str, Path]) -> list[BranchStatus]:
@@ -86,7 +94,8 @@ async def status(db: Database, branches: Mapping[str, Path]) -> list[BranchStatu
     for name, folder in branches.items():
         versions = await anyio.to_thread.run_sync(_read, name, folder)
         async with db.reading() as connection:
-            found.append(BranchStatus(name, await connection.run_sync(_current, name), versions.head()))
+            current = await connection.run_sync(_current, name)
+        found.append(BranchStatus(name, current, versions.head(), versions.knows(current)))
     return found
 
 
@@ -102,14 +111,15 @@ async def _migrate_branch(db: Database, folder: Path, versions: _Versions) -> No
             log.info("tables upgraded", extra={"branch": name, "before": before, "after": versions.head()})
 
 
-def _explain(db: Database, name: str, error: Exception) -> str:
-    cause = db.explain(error.__cause__) if isinstance(error, Unavailable) and error.__cause__ else None
-    return cause or f"A migration of {name} failed, and nothing of it was kept: {in_short(error)}"
+def _explain(name: str, error: Exception) -> str:
+    if isinstance(error, Unavailable):
+        return error.for_operator
+    return f"A migration of {name} failed, and nothing of it was kept: {in_short(error)}"
 
 
 def _must_upgrade(versions: _Versions, current: str | None) -> bool:
     head = versions.head()
-    if current is not None and current not in versions.follows:
+    if not versions.knows(current):
         raise StorageError(
             f"The database is newer than this program: its {versions.branch} tables stand at {current!r}, "
             f"which is not known here. Upgrade the program."

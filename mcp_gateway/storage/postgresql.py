@@ -11,7 +11,7 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from mcp_gateway.errors import StorageError
+from mcp_gateway.errors import SettingsError
 
 GIVE_UP_SECONDS = 5
 
@@ -90,10 +90,10 @@ def _parse(url: str) -> tuple[URL, dict[str, Any]]:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise StorageError("storage.url is not as postgresql://user:password@host:5432/database.") from None
+        raise SettingsError("storage.url is not as postgresql://user:password@host:5432/database.") from None
     unknown = sorted(set(parsed.query) - set(_OPTIONS))
     if unknown:
-        raise StorageError(f"storage.url has the unknown option {unknown[0][:40]!r}; known: {', '.join(_OPTIONS)}.")
+        raise SettingsError(f"storage.url has the unknown option {unknown[0][:40]!r}; known: {', '.join(_OPTIONS)}.")
     options = {_OPTIONS[name]: value for name, value in parsed.query.items()}
     return parsed.set(drivername="postgresql+asyncpg", query={}), options
 

@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from mcp_gateway.errors import StorageError
+from mcp_gateway.errors import SettingsError, StorageError
 from mcp_gateway.storage.sqlite_cursor import OneTripConnection
 
 # The log (WAL) lets readers see the last commit while a writer writes. NORMAL keeps the file whole in a power cut,
@@ -134,7 +134,7 @@ class SqliteDriver:
 def _path(url: str) -> Path:
     path = url.removeprefix("sqlite:///")
     if path == url or not path or path.startswith((":memory:", "file:")):
-        raise StorageError("storage.url must name a file, as sqlite:///path/to/file does.")
+        raise SettingsError("storage.url must name a file, as sqlite:///path/to/file does.")
     return Path(path)
 
 

@@ -17,6 +17,7 @@ from mcp_gateway.api import Call, Content, NoParams, Services, Text, capability,
 from mcp_gateway.config import Settings, load
 from mcp_gateway.errors import PluginError, SettingsError, StorageError, Unavailable
 from mcp_gateway.gateway import Gateway
+from mcp_gateway.plugin_discovery import discover
 
 pytestmark = pytest.mark.anyio
 
@@ -85,10 +86,10 @@ async def test_a_plugin_that_fails_at_start_is_set_aside_and_the_rest_runs(tmp_p
         health = await gateway.health()
         assert tools_of(gateway) == ["say_it"]
         assert health["status"] == "degraded"
-        assert health["plugins"] == {
-            "broken": {"state": "quarantined", "reason": "ValueError: no key"},
-            "good": {"state": "running"},
-        }
+        assert health["plugins"] == [
+            {"name": "broken", "origin": "given", "state": "quarantined", "reason": "ValueError: no key"},
+            {"name": "good", "origin": "given", "state": "running"},
+        ]
 
 
 async def test_a_plugin_that_fails_while_it_runs_is_taken_back(tmp_path: Path) -> None:
@@ -209,6 +210,29 @@ async def test_wrong_settings_of_a_plugin_quarantine_it(tmp_path: Path) -> None:
 
 class Greeter:
     """A service that one plugin lends to others."""
+
+
+async def test_settings_of_a_plugin_that_has_none_quarantine_it(tmp_path: Path) -> None:
+    gateway = Gateway(settings(tmp_path, plugins={"good": {"limit": 7}}), [registers("good")])
+    async with gateway.running():
+        assert gateway.plugins[0].reason == "plugins.good.limit: unknown setting."
+
+
+async def test_a_reason_names_no_file(tmp_path: Path) -> None:
+    async def lifespan() -> AsyncIterator[Any]:
+        (tmp_path / "secret").read_text()
+        yield []
+
+    async with Gateway(settings(tmp_path), [plugin("curious", lifespan)]).running() as gateway:
+        assert gateway.plugins[0].reason == "FileNotFoundError: No such file or directory"
+
+
+async def test_tests_beside_plugins_are_not_taken_for_plugins(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    for name in ("test_mine.py", "conftest.py", "_shared.py"):
+        (tmp_path / "plugins" / name).write_text("raise RuntimeError('imported')")
+
+    assert [p.name for p in discover(tmp_path / "plugins") if p.origin == "the plugins folder"] == []
 
 
 async def test_a_service_is_lent_and_withdrawn(tmp_path: Path) -> None:

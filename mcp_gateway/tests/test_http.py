@@ -215,10 +215,31 @@ async def test_streamable_http_serves_requests_that_carry_their_own_envelope(web
     (called,) = await session.send("tools/call", {"name": "echo", "arguments": {"text": "hi"}, "_meta": meta})
     session.headers |= {"mcp-method": "server/discover"}
     (discovered,) = await session.send("server/discover", {"_meta": meta})
+    session.headers |= {"mcp-method": "initialize"}
+    (removed,) = await session.send("initialize", {"_meta": meta})
 
     assert called["result"]["structuredContent"] == {"text": "hi"}
     assert called["result"]["resultType"] == "complete"
     assert discovered["result"]["instructions"] == "Use echo."
+    assert removed["error"]["code"] == -32601
+
+
+async def test_blanks_around_a_header_value_are_no_part_of_it(web: Web) -> None:
+    """RFC 9110, 5.5. The client library would not send them."""
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+    params = {"name": "echo", "arguments": {"text": "hi"}, "_meta": meta}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    head = [
+        "POST /mcp HTTP/1.1", f"host: {web.http.base_url.netloc.decode()}", f"content-length: {len(body)}",
+        *(f"{name}: {value}" for name, value in BOTH.items()), "connection: close",
+        "mcp-protocol-version: 2026-07-28 ", "mcp-method:   tools/call", "mcp-name:  echo \t",
+    ]  # fmt: skip
+    async with await anyio.connect_tcp(web.http.base_url.host, web.http.base_url.port or 0) as stream:
+        await stream.send("\r\n".join([*head, "", ""]).encode() + body)
+        answer = b"".join([chunk async for chunk in stream])
+
+    assert b" 200 " in answer.splitlines()[0]
+    assert b'{"text":"hi"}' in answer.replace(b"\\", b"")
 
 
 async def test_subscriptions_reach_streamable_http_too(web: Web) -> None:

@@ -273,6 +273,17 @@ def test_a_taken_prompt_name_is_refused() -> None:
         registry_of(prompt("ask_it", ask), prompt("ask_it", ask))
 
 
+def test_a_plugin_may_register_something_else_later() -> None:
+    registry = registry_of(capability("find", find))
+    registry.add("other", [capability("find_again", find)])
+
+    registry.add("other", [capability("find_again", find), capability("find_more", find)])
+    with pytest.raises(Definition, match="find"):
+        registry.add("other", [capability("find", find)])
+
+    assert [registered.capability.name for registered in registry.tools()] == ["find", "find_again", "find_more"]
+
+
 def test_what_is_no_contribution_is_refused() -> None:
     with pytest.raises(Definition, match="yielded a str"):
         registry_of("find_it")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from mcp_gateway.errors import StorageError, Unavailable
+from mcp_gateway.errors import SettingsError, Unavailable
 from mcp_gateway.storage.engine import Database, open_database
 
 pytestmark = pytest.mark.anyio
@@ -285,7 +285,7 @@ async def test_counts_of_changed_rows_and_returned_rows_are_right(db: Database) 
     ],
 )
 async def test_a_url_that_cannot_work_is_refused_without_its_password(url: str, says: str) -> None:
-    with pytest.raises(StorageError) as caught:
+    with pytest.raises(SettingsError) as caught:
         async with open_database(url):
             pass
 

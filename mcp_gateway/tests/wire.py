@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urljoin
 
 import anyio
 import anyio.abc
@@ -28,7 +29,7 @@ Opener = Callable[[Served], AbstractAsyncContextManager["Wire"]]
 
 
 class Wire:
-    """One session. Everything received is kept in `received`, in order.
+    """One session. Everything received is kept in `received`, in order; what is not JSON in `stray`.
 
     Args:
         send: Writes one message, or whatever bytes are given in its place.
@@ -36,14 +37,19 @@ class Wire:
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         self.send_bytes = send
+        self.wait_seconds = WAIT_SECONDS
         self.received: list[Any] = []
+        self.stray: list[bytes] = []
         self.ended = False
         self._changed = anyio.Event()
         self._ids = itertools.count(1)
 
     def take(self, data: bytes) -> None:
         """A message arrived."""
-        self.received.append(orjson.loads(data))
+        try:
+            self.received.append(orjson.loads(data))
+        except orjson.JSONDecodeError:
+            self.stray.append(data)
         self._wake()
 
     def end(self) -> None:
@@ -93,7 +99,7 @@ class Wire:
 
     async def until(self, wanted: Callable[[Any], bool], *, after: int = 0) -> Any:
         """Wait for a message, among those received already too, from the given one on."""
-        with anyio.fail_after(WAIT_SECONDS):
+        with anyio.fail_after(self.wait_seconds):
             while True:
                 for message in self.received[after:]:
                     if isinstance(message, dict) and wanted(message):
@@ -103,13 +109,13 @@ class Wire:
 
     async def until_ended(self) -> None:
         """Wait for the other side to hang up."""
-        with anyio.fail_after(WAIT_SECONDS):
+        with anyio.fail_after(self.wait_seconds):
             while not self.ended:
                 await self._wait()
 
     async def until_received(self, count: int) -> None:
         """Wait for so many messages in all."""
-        with anyio.fail_after(WAIT_SECONDS):
+        with anyio.fail_after(self.wait_seconds):
             while len(self.received) < count:
                 assert not self.ended, f"the stream ended; received {self.received}"
                 await self._wait()
@@ -251,10 +257,10 @@ async def listening(gateway: Served) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def sse_session(client: httpx.AsyncClient) -> AsyncIterator[Wire]:
+async def sse_session(client: httpx.AsyncClient, path: str = "/sse") -> AsyncIterator[Wire]:
     """One SSE session at a server. `wire.endpoint` is where its messages are posted, `wire.statuses` what came back."""
     async with anyio.create_task_group() as tasks:
-        wire = SseWire(client)
+        wire = SseWire(client, path)
         tasks.start_soon(wire.read)
         with anyio.fail_after(WAIT_SECONDS):
             await wire.opened.wait()
@@ -265,9 +271,10 @@ async def sse_session(client: httpx.AsyncClient) -> AsyncIterator[Wire]:
 class SseWire(Wire):
     """A session over HTTP with SSE."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, path: str = "/sse") -> None:
         super().__init__(self._post)
         self._client = client
+        self._path = path
         self.opened = anyio.Event()
         self.endpoint = ""
         self.headers = httpx.Headers()
@@ -276,19 +283,16 @@ class SseWire(Wire):
 
     async def read(self) -> None:
         """Read the stream to its end."""
-        async with self._client.stream("GET", "/sse") as response:
-            self.headers = response.headers
-            event = ""
-            async for line in response.aiter_lines():
-                name, _, value = line.partition(": ")
-                if name == "event":
-                    event = value
+        with suppress(httpx.HTTPError):
+            async with self._client.stream("GET", self._path) as response:
+                self.headers = response.headers
+                async for event, data in events_of(response):
                     self.events.append(event)
-                elif name == "data" and event == "endpoint":
-                    self.endpoint = value
-                    self.opened.set()
-                elif name == "data":
-                    self.take(value.encode())
+                    if event == "endpoint":
+                        self.endpoint = urljoin(self._path, data.decode())
+                        self.opened.set()
+                    else:
+                        self.take(data)
         self.end()
 
     async def _post(self, data: bytes) -> None:
@@ -296,6 +300,21 @@ class SseWire(Wire):
             self.endpoint, content=data, headers={"content-type": "application/json; charset=utf-8"}
         )
         self.statuses.append(response.status_code)
+
+
+async def events_of(response: httpx.Response) -> AsyncIterator[tuple[str, bytes]]:
+    """The events of a stream: name and data. Splits at line feeds only, unlike httpx, which splits in messages too."""
+    event, held = "message", b""
+    async for chunk in response.aiter_bytes():
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            name, _, value = line.rstrip(b"\r").partition(b":")
+            if name == b"event":
+                event = value.strip().decode()
+            elif name == b"data" and value.strip():
+                yield event, value.strip()
+            elif not name:
+                event = "message"
 
 
 @asynccontextmanager
