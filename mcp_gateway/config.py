@@ -225,6 +225,8 @@ def load(
     config: Path | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     environ: Mapping[str, str] | None = None,
+    *,
+    files: bool = True,
 ) -> Settings:
     """Gather the settings.
 
@@ -233,6 +235,7 @@ def load(
             folder, if there is one.
         overrides: Command-line options, by section and key; a value of None counts as absent.
         environ: The environment; the process's own by default.
+        files: Whether to look for a settings file that was not named.
 
     Raises:
         SettingsError: A file cannot be read, a key is unknown or a value is wrong. One line a fault.
@@ -243,10 +246,14 @@ def load(
         for section, values in (overrides or {}).items()
     }
     variables = _from_environment(environ)
-    path = _find_config(config, environ, options, variables)
+    path = _find_config(config, environ, options, variables) if files or config else None
     merged: dict[str, Any] = {}
     origin: dict[tuple[str, ...], str] = {}
-    for name, values in ((str(path), _read_toml(path)), ("environment", variables), ("command line", options)):
+    for name, values in (
+        (str(path), _anchored(_read_toml(path), path)),
+        ("environment", variables),
+        ("command line", options),
+    ):
         _merge(merged, values, origin, name)
     try:
         return Settings(**merged)
@@ -302,6 +309,16 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
         raise SettingsError(
             f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}."
         ) from None
+
+
+def _anchored(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """Folders that a settings file names are meant from where the file is, wherever the gateway is started."""
+    section = values.get("gateway")
+    if path is not None and isinstance(section, dict):
+        for key in ("data_dir", "plugins_dir"):
+            if isinstance(section.get(key), str):
+                section[key] = str(path.resolve().parent / Path(section[key]).expanduser())
+    return values
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -55,10 +55,11 @@ def serve(
     )
     configure(settings.log)
     uvloop = sys.platform != "win32" and find_spec("uvloop") is not None
-    anyio.run(_serve, settings, transport, backend_options={"use_uvloop": uvloop})
+    command = [*own_command(), "serve", *_same_again(settings, config, plugins_dir, disable, profile)]
+    anyio.run(_serve, settings, transport, command, backend_options={"use_uvloop": uvloop})
 
 
-async def _serve(settings: Settings, transport: str) -> None:
+async def _serve(settings: Settings, transport: str, command: list[str]) -> None:
     from mcp_gateway.gateway import Gateway
 
     async with Gateway(settings).running() as gateway, anyio.create_task_group() as tasks:
@@ -66,7 +67,7 @@ async def _serve(settings: Settings, transport: str) -> None:
         if transport == "http":
             from mcp_gateway.transports.http import serve_http
 
-            await serve_http(gateway, on_listening=lambda url: announce(url, settings))
+            await serve_http(gateway, on_listening=lambda url: announce(url, command))
         else:
             from mcp_gateway.transports.stdio import serve_stdio
 
@@ -85,11 +86,14 @@ async def _end_on_signal(gateway: Gateway, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def announce(url: str, settings: Settings) -> None:
-    """Say where the gateway listens, and what a client is configured with."""
-    command, *first = own_command()
-    arguments = [*first, "serve", "--data-dir", str(settings.gateway.data_dir.resolve())]
-    configuration = {"mcpServers": {"media-gateway": {"command": command, "args": arguments}}}
+def announce(url: str, command: list[str]) -> None:
+    """Say where the gateway listens, and what clients are configured with.
+
+    Args:
+        url: Its address.
+        command: What starts the same gateway over stdio.
+    """
+    configuration = {"mcpServers": {"media-gateway": {"command": command[0], "args": command[1:]}}}
     text = (
         f"Media Gateway listens on {url}\n"
         f"\n"
@@ -107,6 +111,19 @@ def announce(url: str, settings: Settings) -> None:
     )
     with suppress(OSError):  # nobody reads it, which harms nobody
         typer.echo(text)
+
+
+def _same_again(
+    settings: Settings, config: Path | None, plugins_dir: Path | None, disable: list[str] | None, profile: str | None
+) -> list[str]:
+    """The options with which another process serves the same."""
+    options = ["--data-dir", str(settings.gateway.data_dir.resolve())]
+    for name, path in (("--config", config), ("--plugins-dir", plugins_dir)):
+        options += [name, str(path.resolve())] if path else []
+    options += ["--profile", profile] if profile else []
+    for name in disable or ():
+        options += ["--disable", name]
+    return options
 
 
 def own_command() -> list[str]:

@@ -33,6 +33,14 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(tmp_path: P
     assert (http.port, http.host, http.max_sessions) == (3, "environment", 7)
 
 
+def test_folders_in_a_file_are_meant_from_where_the_file_is(tmp_path: Path) -> None:
+    path = write(tmp_path, '[gateway]\ndata_dir = "data"\nplugins_dir = "/elsewhere/plugins"\n')
+
+    gateway = load(path, environ={}).gateway
+
+    assert (gateway.data_dir, gateway.plugins_dir) == (tmp_path / "data", Path("/elsewhere/plugins"))
+
+
 def test_a_list_in_the_environment_is_separated_by_commas() -> None:
     settings = load(environ={"MEDIA_GATEWAY_GATEWAY__DISABLED": "search, ingestion"})
 

@@ -190,7 +190,7 @@ async def test_what_nobody_hears_is_passed_over_and_later_subscribers_hear_what_
     await instance.publish(1, 2)
     with anyio.fail_after(SECONDS):
         while (await instance.service.health()).waiting:
-            await anyio.sleep(0.01)
+            await anyio.lowlevel.checkpoint()
 
     heard = Heard()
     instance.plugin.subscribe(Noted, heard)
