@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from mcp_gateway import hookspecs
 from mcp_gateway.capability import Definition
 from mcp_gateway.config import Settings, parse_plugin_settings
-from mcp_gateway.errors import PluginError, SettingsError, StartupError, Unavailable, first_of, nearest
+from mcp_gateway.errors import PluginError, SettingsError, StartupError, StorageError, Unavailable, first_of, nearest
 from mcp_gateway.plugin_discovery import NoSettings, Plugin
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Services
@@ -213,6 +213,8 @@ class PluginManager:
         known = isinstance(error, StartupError | Definition | TimeoutError | Unavailable)
         if isinstance(error, Unavailable):
             plugin.for_operator = error.for_operator
+        if isinstance(error, StorageError):  # names the database's file or address
+            plugin.reason = "the database cannot be used as it is; the log says why"
         log.error(
             "plugin quarantined",
             extra={"plugin": plugin.name, "reason": plugin.for_operator},

@@ -55,7 +55,7 @@ class Lines:
 
         Raises:
             Unavailable: It cannot be read.
-            InvalidParams: It is UTF-16.
+            InvalidParams: It is a folder, or UTF-16.
         """
         self.file = path.name or str(path)
         self.last_number = 0
@@ -63,6 +63,9 @@ class Lines:
         self._raw, self.total_bytes = _open(path)
         try:
             self._stream = self._unpacked(path)
+        except OSError as error:
+            self.close()
+            raise Unavailable(f"{path} cannot be read: {error.strerror}.") from None
         except BaseException:
             self.close()
             raise
@@ -173,7 +176,7 @@ def _open(path: Path) -> tuple[_Counted, int | None]:
         return _Counted(sys.stdin.buffer, keep_open=True), None
     try:
         if path.is_dir():
-            raise Unavailable(f"{path} is a folder; name the file in it.")
+            raise InvalidParams("path", f"{path} is a folder; name the file in it")
         stream = path.open("rb", buffering=0)
         size = path.stat().st_size if path.is_file() else None
     except FileNotFoundError:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import anyio
+import httpx
 import pytest
 
 from protocol_tests.flows.refusals import DATABASE, ask, at_once, films, told, whole, written
@@ -146,8 +150,9 @@ def test_a_read_only_disk_is_told(prepared: Path, small_disk: Callable[[str], Pa
     folder = Path(shutil.copytree(prepared, disk / "data"))
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
-    existing = told(run("serve", data_dir=folder), 1)
-    new = told(run("serve", data_dir=disk / "new"), 1)
+    existing, new = (
+        told(done, 1) for done in at_once(partial(run, "serve", data_dir=d) for d in (folder, disk / "new"))
+    )
 
     assert f"{DATABASE} is read-only; make the file and its folder writable" in existing
     assert "new: the data folder cannot be created: Read-only file system" in new
@@ -186,8 +191,31 @@ def test_streams_that_are_closed_or_gone_harm_nobody(data_dir: Path) -> None:
     assert whole(data_dir), "nothing was printed into the database"
 
 
-def test_serving_goes_on_when_nobody_reads_the_address(data_dir: Path) -> None:
-    done = shell("timeout --preserve-status -s INT 3 $0 serve --transport http --port 0 | true", data_dir)
+@pytest.mark.anyio
+async def test_serving_goes_on_when_nobody_reads_the_address(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [COMMAND, "serve", "--transport", "http", "--port", str(port)]
+    async with await anyio.open_process(
+        command, env=environment(MEDIA_GATEWAY_DATA_DIR=str(data_dir)), stdout=theirs, stderr=subprocess.PIPE
+    ) as process:
+        os.close(theirs)
+        with anyio.fail_after(60):
+            while not await answers(port):
+                assert process.returncode is None
+            process.send_signal(signal.SIGINT)
+            code = await process.wait()
+            assert process.stderr
+            log = b"".join([chunk async for chunk in process.stderr])
 
-    assert done.returncode == 0
-    assert "Traceback" not in done.stderr
+    assert (code, b"Traceback" in log) == (0, False)
+
+
+async def answers(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/healthz")).is_success
+        except httpx.TransportError:
+            return False

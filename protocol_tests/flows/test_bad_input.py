@@ -102,7 +102,10 @@ CASES = {
     ),
     "an address that is none": Case("call search_titles --url nonsense", ("--url: 'nonsense' is not an address",)),
     "a catalogue that is not there": Case("ingest jsonl {folder}/no.jsonl", ("there is no", "no.jsonl")),
-    "a catalogue that is a folder": Case("ingest jsonl {folder}", ("is a folder; name the file in it",), code=1),
+    "a catalogue that cannot be read": Case(
+        "ingest jsonl /proc/self/mem", ("/proc/self/mem cannot be read: Input/output error",), code=1
+    ),
+    "a catalogue that is a folder": Case("ingest jsonl {folder}", ("is a folder; name the file in it",)),
     "a limit of nothing": Case("ingest jsonl {folder}/no.jsonl --limit 0", ("'--limit'", "greater than or equal to 1")),
     "an unknown source": Case(
         "ingest jsnl {folder}/a", ("'jsnl' is not known; did you mean 'jsonl'? Allowed: jsonl",), files={"a": ""}
@@ -166,8 +169,9 @@ def test_good_settings_pass_and_show_no_secret(tmp_path: Path) -> None:
         "MEDIA_GATEWAY_CACHE__URL": f"redis://:{SECRET}@127.0.0.1/0",
     }
 
-    checked = run("config", "check", data_dir=tmp_path, **secrets)
-    shown = run("config", "show", data_dir=tmp_path, **secrets)
+    checked, shown = at_once(
+        partial(run, "config", command, data_dir=tmp_path, **secrets) for command in ("check", "show")
+    )
 
     assert (checked.returncode, checked.stderr) == (shown.returncode, shown.stderr) == (0, "")
     assert SECRET not in shown.stdout
@@ -239,9 +243,13 @@ def test_a_locked_database_can_be_read_and_says_that_it_is_locked(data_dir: Path
     catalogue = written(tmp_path / "one.jsonl", films(1))
     (new := tmp_path / "new").mkdir()
     with locked(data_dir), locked(new):
-        found = run("call", "search_titles", "query=dune", data_dir=data_dir, **QUICK)
-        ingested = run("ingest", "jsonl", str(catalogue), data_dir=data_dir, **QUICK)
-        started = run("serve", data_dir=new, **QUICK)
+        found, ingested, started = at_once(
+            [
+                partial(run, "call", "search_titles", "query=dune", data_dir=data_dir, **QUICK),
+                partial(run, "ingest", "jsonl", str(catalogue), data_dir=data_dir, **QUICK),
+                partial(run, "serve", data_dir=new, **QUICK),
+            ]
+        )
 
     assert (found.returncode, found.stderr) == (0, "")
     assert "is locked by another process; stop that process" in told(ingested, 1)
@@ -260,12 +268,14 @@ def locked(folder: Path) -> Iterator[None]:
 def test_a_postgresql_that_refuses_is_told_without_the_password(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    def refused(database: str, user: str) -> str:
-        url = postgres_server.url_of(database, f"{user}:{SECRET}")
-        return told(run("plugin", "list", data_dir=tmp_path, MEDIA_GATEWAY_STORAGE__URL=url), 1)
+    urls = [postgres_server.url_of(*where) for where in (("postgres", f"no:{SECRET}"), ("nowhere", f"tests:{SECRET}"))]
 
-    assert "refuses the user or the password; correct storage.url" in refused("postgres", "stranger")
-    assert "has no database 'nowhere'; create it" in refused("nowhere", "tests")
+    wrong, missing = at_once(
+        partial(run, "plugin", "list", data_dir=tmp_path, MEDIA_GATEWAY_STORAGE__URL=url) for url in urls
+    )
+
+    assert "refuses the user or the password; correct storage.url" in told(wrong, 1)
+    assert "has no database 'nowhere'; create it" in told(missing, 1)
 
 
 async def gets(client: httpx.AsyncClient, path: str, status: int) -> httpx.Response:

@@ -203,7 +203,7 @@ async def test_an_endless_line_is_rejected_without_being_read_into_memory(
 async def test_a_file_that_cannot_be_read_is_one_clear_error(ingestion: Ingestion, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="There is no file"):
         await ingestion.run(tmp_path / "missing.jsonl")
-    with pytest.raises(Unavailable, match="is a folder"):
+    with pytest.raises(InvalidParams, match="is a folder"):
         await ingestion.run(tmp_path)
 
 
