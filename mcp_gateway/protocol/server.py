@@ -165,23 +165,25 @@ class GatewayServer(Server[Any]):
         if ctx.method == "ping" and not revision.per_request:
             return {}
         if revision.per_request and ctx.method in self._task_methods:
-            _refuse_without_tasks(ctx, connection)
-            return self._envelope(
-                ctx.method, await self._run(ctx, self._task_methods[ctx.method], connection, revision)
-            )
+            return await self._answer_about_task(ctx, connection, revision)
         method = self._methods.get(ctx.method)
         if method is None:
             return await call_next(ctx)
         if (ctx.method, ctx.protocol_version) not in CLIENT_REQUESTS:
             raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
-        if revision.per_request:
-            validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
-        elif connection.client_params is None:
-            raise MCPError(INVALID_REQUEST, "Initialize first")
         if not revision.per_request:
+            if connection.client_params is None:
+                raise MCPError(INVALID_REQUEST, "Initialize first")
             return await self._run(ctx, method, connection, revision)
+        validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
         result = await self._sealed(ctx, lambda ctx: self._run(ctx, method, connection, revision))
         return self._envelope(ctx.method, result)
+
+    async def _answer_about_task(
+        self, ctx: ServerRequestContext[Any, Any], connection: Connection, revision: Revision
+    ) -> dict[str, Any]:
+        _refuse_without_tasks(ctx, connection)
+        return self._envelope(ctx.method, await self._run(ctx, self._task_methods[ctx.method], connection, revision))
 
     async def _initialize(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, connection: Connection

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp_types import ElicitResult
 
 from mcp_gateway.tests.conftest import Web
 from mcp_gateway.tests.wire import small_gateway_command
@@ -33,3 +34,25 @@ async def test_it_lists_calls_reads_and_completes(web: Web, transport: str) -> N
     assert failed.is_error
     assert read.contents[0].uri == "example://items/1"
     assert "Ada" in str(prompted.messages[0].content)
+
+
+async def fill_in(context: Any, params: Any) -> ElicitResult:
+    """The client's user."""
+    return ElicitResult(action="accept", content={"sure": True})
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("transport", ["stdio", "streamable http"])
+async def test_it_is_asked_in_the_manner_of_its_revision(web: Web, transport: str, mode: Any) -> None:
+    """By a request of the server, or since 2026-07-28 by a result that requires input: one handler for both."""
+    command, *arguments = small_gateway_command()
+    server: Any = {
+        "stdio": StdioServerParameters(command=command, args=arguments),
+        "streamable http": f"{str(web.http.base_url).rstrip('/')}/mcp",
+    }[transport]
+    async with Client(server, mode=mode, elicitation_callback=fill_in) as client:
+        revision = client.protocol_version
+        called = await client.call_tool("ask_user", {})
+
+    assert called.structured_content == {"text": "accept {'sure': True}"}
+    assert (revision == "2026-07-28") == (mode == "auto")
