@@ -1,4 +1,4 @@
-"""All settings of the gateway, and the only code that reads settings files and the environment.
+"""Gathers the settings: the only code that reads settings files and the environment.
 
 Order, strongest first: command-line options, `MEDIA_GATEWAY_SECTION__KEY`, gateway.toml, defaults.
 """
@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ValidationError
 
 from mcp_gateway.errors import SettingsError, nearest
+from mcp_gateway.settings import GatewaySection, Settings, section_of, setting_paths
 
 PREFIX = "MEDIA_GATEWAY_"
 CONFIG_NAME = "gateway.toml"
@@ -24,201 +22,6 @@ CONFIG_NAME = "gateway.toml"
 # Variables whose names say no section.
 _SHORT_NAMES = {"MEDIA_GATEWAY_DATA_DIR": ("gateway", "data_dir")}
 _NOT_SETTINGS = {"MEDIA_GATEWAY_CONFIG"}
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-
-class Section(BaseModel):
-    """A table of gateway.toml: unknown keys are refused, values never change after the start."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class GatewaySection(Section):
-    """What runs, and where it keeps its data."""
-
-    data_dir: Path = Field(
-        default_factory=lambda: user_data_path("media-gateway", appauthor=False),
-        description="Folder of the embedded database, the indexes and the generated secret.",
-    )
-    plugins_dir: Path | None = Field(None, description="Folder with more plugins: `name.py` or `name/plugin.py`.")
-    disabled: list[str] = Field(default=[], description="Plugins that are not loaded.")
-    strict_plugins: bool = Field(False, description="Stop the start when a plugin cannot be loaded or started.")
-    profile: str = Field(
-        "discovery",
-        description="Tools that are offered: `discovery`, `full`, or plugin names separated by commas.",
-    )
-    startup_seconds: float = Field(30, gt=0, le=600, description="Time a plugin may take to start.")
-    call_seconds: float = Field(30, gt=0, le=3600, description="Time a call may take, unless its tool says otherwise.")
-
-    @field_validator("disabled", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return _split_list(value)
-
-
-class HttpSection(Section):
-    """The HTTP server: MCP over HTTP+SSE and streamable HTTP, REST, and health."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    allowed_hosts: list[str] = Field(
-        default=[],
-        description="Host header values accepted besides localhost, e.g. `media.example:443` or `media.example`.",
-    )
-    allowed_origins: list[str] = Field(
-        default=[], description="Origin header values accepted besides localhost, e.g. `https://app.example`."
-    )
-    allow_unauthenticated: bool = Field(
-        False,
-        description="Listen beyond this machine although nobody has to sign in. Only behind a proxy that does it.",
-    )
-    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
-    max_sessions: int = Field(10_000, ge=1, description="Open MCP sessions of each HTTP transport.")
-    session_idle_seconds: float = Field(
-        1800, gt=0, description="A streamable HTTP session unused for so long is closed."
-    )
-    sse_ping_seconds: float = Field(15, gt=0, description="Pause between comment lines that keep an SSE stream open.")
-
-    @field_validator("host")
-    @classmethod
-    def _can_be_looked_up(cls, value: str) -> str:
-        try:
-            encoded = value.encode("idna")
-        except UnicodeError:
-            encoded = b""
-        if not encoded or any(character.isspace() for character in value):
-            raise ValueError("must be the name or address of a network interface, as 127.0.0.1 is")
-        return value
-
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return _split_list(value)
-
-
-class McpSection(Section):
-    """What one MCP client may do at a time, on every transport."""
-
-    max_message_bytes: int = Field(
-        16 * 1024 * 1024, ge=1024, description="Largest message read from standard input; HTTP has `max_body_bytes`."
-    )
-    max_running: int = Field(256, ge=1, description="Requests of one client that run at a time; more are left unread.")
-    ask_seconds: float = Field(
-        60, gt=0, le=3600, description="How long a client may take to answer a question: sampling, elicitation, roots."
-    )
-    ping_seconds: float = Field(
-        60, gt=0, description="Pause between pings on an SSE stream; a client that misses two is disconnected."
-    )
-    slow_reader_seconds: float = Field(
-        30, gt=0, description="A client that takes nothing from its SSE stream for so long is disconnected."
-    )
-    page_size: int = Field(
-        1000, ge=1, description="Tools, resources and prompts per page; some old clients see the first page only."
-    )
-
-
-class LimitsSection(Section):
-    """How much one caller may use, on every face."""
-
-    calls_per_minute: int = Field(
-        600_000,
-        ge=1,
-        description="Calls of tools, resources, prompts and completions by one caller, or by one session while nobody "
-        "has to sign in. As many may come at once; then they come back at this rate.",
-    )
-
-
-class StorageSection(Section):
-    """The database that holds the catalogue and everything plugins keep."""
-
-    url: str = Field(
-        "",
-        description="`sqlite:///path/to/file` or `postgresql://user:password@host/database`. "
-        "Empty: `media-gateway.sqlite3` in the data folder.",
-    )
-    pool_size: int = Field(10, ge=1, le=200, description="Database connections kept open at most.")
-    busy_seconds: float = Field(10, gt=0, le=600, description="How long to wait for another writer.")
-
-
-class CacheSection(Section):
-    """The cache."""
-
-    url: str = Field("memory://", description="`memory://` or `redis://host:6379/0`.")
-    max_entries: int = Field(50_000, ge=1, description="Entries that the in-memory cache holds at most.")
-
-
-class EventsSection(Section):
-    """The bus that carries events between plugins and instances."""
-
-    url: str = Field(
-        "memory://",
-        description="`memory://`, `redis://host:6379/0` (`rediss://` with TLS) or "
-        "`kafka://host:9092[,host:9092][/topic]` (`kafka+ssl://` with TLS).",
-    )
-    poll_seconds: float = Field(0.25, gt=0, le=60, description="Pause between looks at the outbox.")
-    retention_hours: float = Field(24, gt=0, description="How long delivered events are kept in the outbox.")
-
-
-class PaginationSection(Section):
-    """Cursors of long lists."""
-
-    cursor_secret: SecretStr | None = Field(
-        None,
-        min_length=32,
-        description="Signs cursors; instances that share a database need the same. "
-        "Empty: one is generated and kept in the data folder.",
-    )
-    cursor_previous_secrets: list[SecretStr] = Field(
-        default=[], description="Secrets that signed before; their cursors stay good until they expire."
-    )
-    cursor_hours: float = Field(72, gt=0, description="How long a cursor can be used.")
-
-    @field_validator("cursor_previous_secrets", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return _split_list(value)
-
-
-class LogSection(Section):
-    """Logs, which always go to standard error."""
-
-    level: LogLevel = Field("info", description="Least severe level that is written.")
-    format: Literal["text", "json"] = Field("text", description="`json` writes one object a line.")
-
-
-class Settings(BaseSettings):
-    """All settings. Build them with `load()`, or directly in tests."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
-
-    gateway: GatewaySection = GatewaySection()
-    http: HttpSection = HttpSection()
-    mcp: McpSection = McpSection()
-    limits: LimitsSection = LimitsSection()
-    storage: StorageSection = StorageSection()
-    cache: CacheSection = CacheSection()
-    events: EventsSection = EventsSection()
-    pagination: PaginationSection = PaginationSection()
-    log: LogSection = LogSection()
-    plugins: dict[str, dict[str, Any]] = Field(default={}, description="One table per plugin, with its own settings.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what is passed in: `load()` gathers the sources and reports their errors."""
-        return (init_settings,)
-
-    @property
-    def database_url(self) -> str:
-        """The URL of the database, the embedded one by default."""
-        return self.storage.url or f"sqlite:///{self.gateway.data_dir / 'media-gateway.sqlite3'}"
 
 
 def load(
@@ -383,32 +186,12 @@ def _describe(fault: Any, prefix: tuple[str, ...], model: type[BaseModel]) -> st
 def _keys_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     for part in path:
         field = model.model_fields.get(part)
-        inner = _section_of(field) if field else None
+        inner = section_of(field) if field else None
         if inner is None:
             return []
         model = inner
     return list(model.model_fields)
 
 
-def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    candidates = (field.annotation, *get_args(field.annotation))
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-
-
-def setting_paths() -> Iterator[tuple[str, str]]:
-    """Every (section, key) of the core, in the order of the reference."""
-    for section, field in Settings.model_fields.items():
-        model = _section_of(field)
-        for key in model.model_fields if model else ():
-            yield section, key
-
-
 def _variable(path: tuple[str, str]) -> str:
     return f"{PREFIX}{path[0]}__{path[1]}".upper()
-
-
-def _split_list(value: object) -> object:
-    """Let a variable say a list as `a, b`."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value

@@ -19,7 +19,6 @@ from mcp_gateway.cache.cache import Cache
 from mcp_gateway.cache.open import open_cache, prefixed
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import Clock, SystemClock
-from mcp_gateway.config import Settings
 from mcp_gateway.errors import GatewayError, StorageError, Unavailable
 from mcp_gateway.limits import RateLimit
 from mcp_gateway.pagination import Cursors, load_or_create_secret
@@ -28,6 +27,7 @@ from mcp_gateway.plugin_manager import PluginManager
 from mcp_gateway.protocol.subscriptions import Subscriptions
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Lent, Services
+from mcp_gateway.settings import Settings
 from mcp_gateway.shutdown import ShutdownState
 from mcp_gateway.storage.engine import Database, open_database
 from mcp_gateway.storage.migrations import CORE_BRANCH, migrate

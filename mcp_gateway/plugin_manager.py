@@ -23,11 +23,12 @@ from pydantic import BaseModel
 
 from mcp_gateway import hookspecs
 from mcp_gateway.capability import Definition
-from mcp_gateway.config import Settings, parse_plugin_settings
+from mcp_gateway.config import parse_plugin_settings
 from mcp_gateway.errors import PluginError, SettingsError, StartupError, StorageError, Unavailable, first_of, nearest
 from mcp_gateway.plugin_discovery import NoSettings, Plugin
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Services
+from mcp_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = [
     "errors",
     "clock",
+    "settings",
     "config",
     "stdout_guard",
     "content",

@@ -20,8 +20,9 @@ from mcp_gateway.cli.options import (
     log_when_asked,
     settings_from,
 )
-from mcp_gateway.config import Settings, parse_plugin_settings
+from mcp_gateway.config import parse_plugin_settings
 from mcp_gateway.errors import SettingsError
+from mcp_gateway.settings import Settings
 
 plugin_app = typer.Typer(help="The plugins.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)

@@ -16,8 +16,9 @@ import typer
 from mcp_gateway import __version__
 from mcp_gateway.catalog.models import KINDS
 from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, PluginsDirOption, log_when_asked
-from mcp_gateway.config import Settings, load
+from mcp_gateway.config import load
 from mcp_gateway.errors import StartupError, first_of
+from mcp_gateway.settings import Settings
 
 if TYPE_CHECKING:
     from mcp_gateway.gateway import Gateway

@@ -16,9 +16,9 @@ import orjson
 import typer
 
 from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, log_when_asked, settings_from
-from mcp_gateway.config import Settings
 from mcp_gateway.errors import InvalidParams, StartupError, nearest
 from mcp_gateway.interfaces import Importers, IngestProgress
+from mcp_gateway.settings import Settings
 
 END_SECONDS = 2.0
 INTERRUPTED = 130

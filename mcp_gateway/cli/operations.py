@@ -25,9 +25,9 @@ from mcp_gateway.cli.options import (
     log_when_asked,
     settings_from,
 )
-from mcp_gateway.config import Settings
 from mcp_gateway.content import Content, Text
 from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, Unavailable, first_of
+from mcp_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 

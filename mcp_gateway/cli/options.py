@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mcp_gateway.config import LogSection, Settings, load
+from mcp_gateway.config import load
 from mcp_gateway.observability.logs import configure
+from mcp_gateway.settings import LogSection, Settings
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file.", show_default="./gateway.toml")]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded database and indexes.")]

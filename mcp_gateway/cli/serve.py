@@ -21,8 +21,8 @@ from mcp_gateway.cli.options import (
     ProfileOption,
     settings_from,
 )
-from mcp_gateway.config import Settings
 from mcp_gateway.observability.logs import configure
+from mcp_gateway.settings import Settings
 
 if TYPE_CHECKING:
     from mcp_gateway.gateway import Gateway

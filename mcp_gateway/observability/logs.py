@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from mcp_gateway.config import LogSection
+from mcp_gateway.settings import LogSection
 
 _context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039 - never changed in place
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from mcp_gateway.clock import Clock
-from mcp_gateway.config import Settings
 from mcp_gateway.pagination import Cursors
 from mcp_gateway.protocol.subscriptions import Subscriptions
 from mcp_gateway.registry import Registry
 from mcp_gateway.services import Shutdown
+from mcp_gateway.settings import Settings
 
 
 class Served(Protocol):

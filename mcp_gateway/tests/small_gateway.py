@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from mcp_gateway.call import LOG_LEVELS, Call, SamplingRequest
 from mcp_gateway.capability import NoParams, capability, prompt
 from mcp_gateway.clock import SystemClock
-from mcp_gateway.config import HttpSection, Settings
 from mcp_gateway.content import Audio, Content, EmbeddedResource, Image, Message, ResourceLink, Text
 from mcp_gateway.errors import Conflict, NotFound
 from mcp_gateway.pagination import Cursors
 from mcp_gateway.protocol.subscriptions import Subscriptions
 from mcp_gateway.registry import Registry
+from mcp_gateway.settings import HttpSection, Settings
 from mcp_gateway.shutdown import ShutdownState
 
 SECRET = "hunter2-in-/etc/passwd"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from mcp_gateway.config import Settings, load, parse_plugin_settings, setting_paths
+from mcp_gateway.config import load, parse_plugin_settings
 from mcp_gateway.errors import SettingsError
+from mcp_gateway.settings import Settings, setting_paths
 
 
 def write(folder: Path, text: str) -> Path:

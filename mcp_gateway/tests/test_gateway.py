@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 from mcp_gateway import plugin_manager
 from mcp_gateway.api import Call, Content, NoParams, Services, Text, capability, hookimpl
-from mcp_gateway.config import Settings, load
+from mcp_gateway.config import load
 from mcp_gateway.errors import PluginError, SettingsError, StorageError, Unavailable
 from mcp_gateway.gateway import Gateway
 from mcp_gateway.plugin_discovery import discover
+from mcp_gateway.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import httpx
 import orjson
 import pytest
 
-from mcp_gateway.config import HttpSection, Settings
 from mcp_gateway.errors import SettingsError, StartupError
+from mcp_gateway.settings import HttpSection, Settings
 from mcp_gateway.tests.conftest import Web
 from mcp_gateway.tests.small_gateway import SECRET, SmallGateway
 from mcp_gateway.tests.wire import CLIENT_INFO, listening

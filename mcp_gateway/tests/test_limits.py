@@ -7,11 +7,11 @@ import pytest
 from mcp_gateway import limits
 from mcp_gateway.call import Call, Caller
 from mcp_gateway.capability import NoParams, capability, prompt
-from mcp_gateway.config import Settings
 from mcp_gateway.content import Content, Text
 from mcp_gateway.errors import RateLimited
 from mcp_gateway.limits import RateLimit
 from mcp_gateway.registry import Registry
+from mcp_gateway.settings import Settings
 
 
 class HandClock:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.config import McpSection, Settings
+from mcp_gateway.settings import McpSection, Settings
 from mcp_gateway.tests.conftest import Talk
 from mcp_gateway.tests.small_gateway import SmallGateway
 from mcp_gateway.tests.wire import Wire, over_pipes

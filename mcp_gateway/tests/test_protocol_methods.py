@@ -8,8 +8,8 @@ import pytest
 
 from mcp_gateway.call import LOG_LEVELS, Call
 from mcp_gateway.capability import NoParams, capability
-from mcp_gateway.config import McpSection, Settings
 from mcp_gateway.protocol.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
+from mcp_gateway.settings import McpSection, Settings
 from mcp_gateway.tests.conftest import Talk
 from mcp_gateway.tests.small_gateway import SECRET, Said, SmallGateway
 from mcp_gateway.tests.wire import Wire, over_pipes

@@ -6,7 +6,7 @@ import anyio
 import httpx
 import pytest
 
-from mcp_gateway.config import HttpSection, McpSection, Settings
+from mcp_gateway.settings import HttpSection, McpSection, Settings
 from mcp_gateway.tests.conftest import Web
 from mcp_gateway.tests.small_gateway import SmallGateway
 from mcp_gateway.tests.wire import SseWire, listening, sse_session

@@ -9,7 +9,7 @@ import anyio
 import orjson
 import pytest
 
-from mcp_gateway.config import McpSection, Settings
+from mcp_gateway.settings import McpSection, Settings
 from mcp_gateway.tests.small_gateway import SmallGateway
 from mcp_gateway.tests.wire import CLIENT_INFO, over_pipes, process, small_gateway_command
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mcp_gateway.api import Call, Caller, Importers, InvalidCursor, InvalidParams
-from mcp_gateway.config import Settings
 from mcp_gateway.gateway import Gateway
+from mcp_gateway.settings import Settings
 from mcp_gateway.tests.catalogues import StandingClock
 from mcp_gateway_ingestion.starter_catalogue import TITLES, load_starter, read_starter
 from mcp_gateway_ingestion.tests.conftest import Ingestion, as_bytes, title

@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from mcp_gateway.api import Call, InvalidParams
-from mcp_gateway.config import GatewaySection, Settings
 from mcp_gateway.gateway import Gateway
 from mcp_gateway.protocol.tools import show
 from mcp_gateway.protocol.versions import REVISIONS
+from mcp_gateway.settings import GatewaySection, Settings
 from mcp_gateway_search import plugin
 from mcp_gateway_search.tests.world import FILMS, open_catalogue, title
 
