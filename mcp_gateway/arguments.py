@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jsonschema_rs
+import orjson
 
 from mcp_gateway.errors import InvalidParams, nearest
 
@@ -85,6 +86,8 @@ def _property(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _coerce(schema: Mapping[str, Any], value: str | Sequence[str]) -> Any:
+    if schema.get("type") in {"array", "object"} and isinstance(value, str | list) and _looks_like_json(value):
+        return _json(value[0] if isinstance(value, list) else value)
     if schema.get("type") == "array":
         items = [value] if isinstance(value, str) else value
         return [_coerce(schema.get("items", {}), item) for item in items]
@@ -97,6 +100,18 @@ def _coerce(schema: Mapping[str, Any], value: str | Sequence[str]) -> Any:
         case "boolean":
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     return text
+
+
+def _looks_like_json(value: str | Sequence[str]) -> bool:
+    text = value if isinstance(value, str) else value[0] if len(value) == 1 else ""
+    return text.lstrip().startswith(("[", "{"))
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def _number(text: str, kind: type[int] | type[float]) -> Any:

@@ -64,6 +64,12 @@ def load(
         raise SettingsError("\n".join(_explain(fault, origin) for fault in error.errors())) from None
 
 
+def file_in_force(config: Path | None, data_dir: Path | None) -> Path | None:
+    """The settings file that `load` reads with these options, absolute; None when there is none."""
+    found = _find_config(config, os.environ, {"gateway": {"data_dir": data_dir}}, _from_environment(os.environ))
+    return found.resolve() if found else None
+
+
 def parse_plugin_settings(name: str, model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
     """Validate the `[plugins.<name>]` table against the plugin's own model.
 

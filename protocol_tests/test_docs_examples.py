@@ -122,7 +122,7 @@ async def test_the_plugins_of_the_guide_serve_every_face(written: dict[str, str]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     settings = tmp_path / "gateway.toml"
-    settings.write_text(settings.read_text().replace('"plugins"', json.dumps(str(tmp_path / "plugins"))))
+    settings.write_text(settings.read_text().replace('"my-plugins"', json.dumps(str(tmp_path / "my-plugins"))))
 
     with http_gateway(tmp_path / "data", ["--config", str(settings)]) as gateway:
         async with Client(f"{gateway.url}/mcp") as client:
@@ -174,7 +174,7 @@ def test_the_package_of_the_guide_is_found_when_installed(written: dict[str, str
     package = source / "src" / "media_gateway_watchlist"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "plugin.py").write_text(written["plugins/watchlist.py"])
+    (package / "plugin.py").write_text(written["my-plugins/watchlist.py"])
     (source / "pyproject.toml").write_text(written["pyproject.toml"])
     install = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--no-build-isolation"]
 

@@ -104,7 +104,8 @@ def _refuse(error: typer.TyperException) -> int:
         return error.exit_code
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "media-gateway"
-    return _fail(f"{told.replace('Value error, ', '')}. See `{command} --help`.", error.exit_code)
+    told = told.replace("Value error, ", "")
+    return _fail(f"{told}{'' if told.endswith('?') else '.'} See `{command} --help`.", error.exit_code)
 
 
 def _fail(message: str, code: int = 1) -> int:

@@ -146,7 +146,8 @@ def parse_arguments(words: Sequence[str], schema: dict[str, Any] | Any) -> dict[
     for word in words:
         key, separator, value = word.partition("=")
         if not separator:
-            raise InvalidParams("", f"{word[:100]!r} is neither key=value nor a JSON object")
+            mixed = " (JSON stands alone)" if word.lstrip().startswith("{") else ""
+            raise InvalidParams("", f"{word[:100]!r} is neither key=value nor a JSON object{mixed}")
         values.setdefault(key, []).append(value)
     return from_text(schema, values)
 

@@ -21,6 +21,7 @@ from mcp_gateway.cli.options import (
     ProfileOption,
     settings_from,
 )
+from mcp_gateway.config import file_in_force
 from mcp_gateway.observability.logs import configure
 from mcp_gateway.settings import Settings
 
@@ -55,7 +56,11 @@ def serve(
     )
     configure(settings.log)
     uvloop = sys.platform != "win32" and find_spec("uvloop") is not None
-    command = [*own_command(), "serve", *_same_again(settings, config, plugins_dir, disable, profile)]
+    command = [
+        *own_command(),
+        "serve",
+        *_same_again(settings, file_in_force(config, data_dir), plugins_dir, disable, profile),
+    ]
     anyio.run(_serve, settings, transport, command, backend_options={"use_uvloop": uvloop})
 
 

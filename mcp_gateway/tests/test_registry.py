@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from mcp_gateway.arguments import from_text
 from mcp_gateway.call import LOCAL, Call, Caller
 from mcp_gateway.capability import Capability, Definition, NoParams, capability, prompt
 from mcp_gateway.content import Content, Text
@@ -313,6 +314,15 @@ def test_uris_find_their_resource_and_carry_typed_arguments() -> None:
     assert registered.capability.name == "find_it"
     assert arguments == {"query": "the matrix", "limit": 5, "kind": "movie"}
     assert registry.resource_for("test://about")[0].capability.name == "about"
+
+
+def test_a_list_or_object_that_comes_as_json_text_is_read_as_such() -> None:
+    schema = {"properties": {"ids": {"type": "array", "items": {"type": "string"}}, "filters": {"type": "object"}}}
+
+    assert from_text(schema, {"ids": '["a", "b"]'}) == {"ids": ["a", "b"]}
+    assert from_text(schema, {"ids": ["a", "b"]}) == {"ids": ["a", "b"]}
+    assert from_text(schema, {"filters": ['{"year_from": 1990}']}) == {"filters": {"year_from": 1990}}
+    assert from_text(schema, {"ids": "[broken"}) == {"ids": "[broken"}
 
 
 @pytest.mark.parametrize(
