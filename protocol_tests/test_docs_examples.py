@@ -42,7 +42,8 @@ def readers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Path, Future[None]]]:
     """A reader of each page that is wanted. They read while the other tests run: each command takes a second or two."""
-    wanted = [getattr(item, "callspec").params["page"] for item in request.session.items if "followed" in item.name]
+    following = [item for item in request.session.items if item.name.startswith("test_a_page_that_is_followed")]
+    wanted = [getattr(item, "callspec").params["page"] for item in following]
     with ThreadPoolExecutor(len(FOLLOWED)) as pool:
         yield {page: pool.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in wanted}
 

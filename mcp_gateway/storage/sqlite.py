@@ -102,7 +102,8 @@ class SqliteDriver:
             async_creator=partial(self._connect, pragmas),
             pool_size=size,
             max_overflow=0,
-            pool_timeout=self._busy_seconds,
+            # Who waits in line for a writer that waits for another process learns of the lock, not of the line.
+            pool_timeout=2 * self._busy_seconds,
             pool_use_lifo=True,
         )
         event.listen(engine.sync_engine, "begin", begin)
