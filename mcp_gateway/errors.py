@@ -211,7 +211,7 @@ def translation(error: GatewayError) -> Translation:
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name closest to a mistyped one, or None when nothing is close."""
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), None)
+    return next(iter(get_close_matches(name[:100], known, n=1, cutoff=0.6)), None)
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -151,12 +151,13 @@ def load_or_create_secret(path: Path) -> bytes:
     Processes that start at the same time get the same secret.
 
     Raises:
-        StorageError: The file cannot be read or made, or holds fewer than 32 bytes.
+        StorageError: The file cannot be read or made, is open to others, or holds fewer than 32 bytes.
     """
     try:
         if not path.exists():
             _create_secret(path)
         secret = path.read_bytes()
+        open_to_others = os.name == "posix" and path.stat().st_mode & 0o077
     except OSError as error:
         raise StorageError(
             f"{path}: the secret of the cursors cannot be kept here: {error.strerror}. "
@@ -164,6 +165,8 @@ def load_or_create_secret(path: Path) -> bytes:
         ) from None
     if len(secret) < SECRET_BYTES:
         raise StorageError(f"{path}: the secret of the cursors is damaged. Delete the file; a new one is made.")
+    if open_to_others:
+        raise StorageError(f"{path}: others can read or write the secret of the cursors. Make it yours: chmod 600.")
     return secret
 
 

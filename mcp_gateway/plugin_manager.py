@@ -210,12 +210,10 @@ class PluginManager:
     def _quarantine(self, plugin: Plugin, error: BaseException) -> None:
         error = first_of(error)
         plugin.state = "quarantined"
-        plugin.reason = plugin.for_operator = _in_words(error)
+        plugin.reason, plugin.for_operator = _publicly(error), _in_words(error)
         known = isinstance(error, StartupError | Definition | TimeoutError | Unavailable)
         if isinstance(error, Unavailable):
             plugin.for_operator = error.for_operator
-        if isinstance(error, StorageError):  # names the database's file or address
-            plugin.reason = "the database cannot be used as it is; the log says why"
         log.error(
             "plugin quarantined",
             extra={"plugin": plugin.name, "reason": plugin.for_operator},
@@ -305,13 +303,19 @@ def _by_key(normalizers: Iterable[Any], taken: Mapping[str, Any]) -> dict[str, A
     return found
 
 
+def _publicly(error: BaseException) -> str:
+    """The same for everybody: what we did not write ourselves may quote files, addresses and passwords."""
+    if isinstance(error, StorageError):
+        return "the database cannot be used as it is; the log says why"
+    ours = isinstance(error, StartupError | Definition | TimeoutError | Unavailable)
+    return _in_words(error) if ours else f"{type(error).__name__}; the log says more"
+
+
 def _in_words(error: BaseException) -> str:
-    """One line: what went wrong, without where on this machine."""
+    """One line: what went wrong, for the operator."""
     error = first_of(error)
     if isinstance(error, TimeoutError) and not str(error):
         return "the import did not end in time (startup_seconds)"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{type(error).__name__}: {error.strerror}"  # its text would name the file
     text = str(error).strip().replace("\n", "; ")[:500]
     if isinstance(error, StartupError | Definition | TimeoutError | Unavailable):
         return text

@@ -5,7 +5,9 @@ Every rule that must hold on all faces (scopes, validation, time limit, what an 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,12 +15,11 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 import anyio
-from mcp.shared.path_security import contains_path_traversal
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from pydantic import BaseModel, ValidationError
 from starlette.routing import BaseRoute
 
-from mcp_gateway.arguments import Validator, check, compile_schema, from_text, without_nulls
+from mcp_gateway.arguments import Validator, check, compile_schema, from_text, is_suspect, refuse_nul, without_nulls
 from mcp_gateway.call import Call
 from mcp_gateway.capability import Capability, Definition, Prompt
 from mcp_gateway.content import Content, Message, Text
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 COMPLETION_SECONDS = 5.0
 MAX_URI_LENGTH = 2048
+
+_VARIABLE_NAMES = re.compile(r"(?<=[{?&/#.+,])[A-Za-z0-9_*]+(?=[},])")
 
 # Paths of the gateway itself; a plugin's route may not begin with one.
 RESERVED_PATHS = ("/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics", "/openapi.json")
@@ -149,7 +152,7 @@ class Registry:
                 return self._resources[uri], {}
             for registered in self._templates:
                 found = registered.template.match(uri) if registered.template else None
-                if found is not None and not any(_is_suspect(value) for value in found.values()):
+                if found is not None and not any(is_suspect(value) for value in found.values()):
                     return registered, from_text(registered.capability.input_schema, found)
         raise NotFound("resource", uri)
 
@@ -301,20 +304,26 @@ def _compile(plugin: str, capability: Capability) -> Registered:
 def _keys(capability: Capability) -> list[str]:
     keys = [f"the name {capability.name!r}"]
     if capability.uri:
-        keys.append(f"the URI {capability.uri!r}")
+        keys.append(f"the URI {_unnamed(capability.uri)!r}")
     if capability.rest:
-        keys.append(f"the route {capability.rest.method} {capability.rest.path}")
+        keys.append(f"the route {capability.rest.method} {_unnamed(capability.rest.path)}")
     return keys
+
+
+def _unnamed(template: str) -> str:
+    """A template whatever its variables are called: two that differ in that only match the same."""
+    return _VARIABLE_NAMES.sub("", template)
 
 
 def _params(registered: Registered, arguments: Mapping[str, Any]) -> Any:
     capability = registered.capability
-    if capability.params is None:
-        check(registered.input, capability.input_schema, arguments)
-        return dict(arguments)
-    given = without_nulls(arguments)
-    check(registered.input, capability.input_schema, given)
-    return _build(capability.params, given)
+    try:
+        given = dict(arguments) if capability.params is None else without_nulls(arguments)
+        refuse_nul(given)
+        check(registered.input, capability.input_schema, given)
+    except RecursionError:
+        raise InvalidParams("", "nested too deeply") from None
+    return given if capability.params is None else _build(capability.params, given)
 
 
 def _prompt_params(prompt: Prompt, arguments: Mapping[str, str]) -> Any:
@@ -345,11 +354,18 @@ async def _contained(name: str, run: Callable[[], Awaitable[T]], seconds: float)
             return await run()
     except GatewayError:
         raise
-    except Exception:
+    except BaseException as error:  # a handler's SystemExit ends a call, not the gateway
+        if isinstance(error, anyio.get_cancelled_exc_class()) and _is_cancelled():
+            raise
         reference = token_hex(6)
-        log.exception("a call failed", extra={"capability": name, "reference": reference})
+        log.error("a call failed", extra={"capability": name, "reference": reference}, exc_info=error)
         raise InternalError(reference) from None
     raise Unavailable(f"This took longer than {seconds:g} seconds and was stopped.")
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked this very task to stop: a handler may also let out the cancellation of another."""
+    return (task := asyncio.current_task()) is not None and task.cancelling() > 0
 
 
 def _outcome(registered: Registered, result: Any) -> Outcome:
@@ -360,12 +376,9 @@ def _outcome(registered: Registered, result: Any) -> Outcome:
         value = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         if registered.output is None or registered.output.is_valid(value):
             return Outcome(value=value)
-    reference = token_hex(6)
-    log.error(
-        "a result does not fit its schema",
-        extra={"capability": capability.name, "reference": reference, "type": type(result).__name__},
-    )
-    raise InternalError(reference)
+    facts = {"capability": capability.name, "reference": token_hex(6), "type": type(result).__name__}
+    log.error("a result does not fit its schema", extra=facts)
+    raise InternalError(facts["reference"])
 
 
 def _completable(target: Registered | RegisteredPrompt) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -383,9 +396,3 @@ def _find(known: Mapping[str, T], what: str, name: str) -> T:
 
 def _sorted(by_key: Mapping[Any, T]) -> dict[str, T]:
     return {key: by_key[key] for key in sorted(by_key)}
-
-
-def _is_suspect(value: str | list[str]) -> bool:
-    """Whether a URI variable could climb out of where it belongs, or hide something."""
-    parts = [value] if isinstance(value, str) else value
-    return any(contains_path_traversal(part) or not part.isprintable() for part in parts)

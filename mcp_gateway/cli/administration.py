@@ -174,9 +174,11 @@ def _visible(value: Any) -> Any:
         return [_visible(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, str) and "://" in value and "@" in value:
+    if isinstance(value, str) and "://" in value:
         scheme, _, rest = value.partition("://")
-        return f"{scheme}://{HIDDEN}@{rest.rpartition('@')[2]}"
+        user, at, place = rest.rpartition("@")
+        place, query, _ = place.partition("?")
+        return f"{scheme}://{HIDDEN if user else ''}{at}{place}{f'?{HIDDEN}' if query else ''}"
     return value
 
 

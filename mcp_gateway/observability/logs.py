@@ -19,6 +19,7 @@ _context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRET_WORDS = ("secret", "password", "token", "authorization", "cookie", "api_key")
 HIDDEN = "[hidden]"
+MAX_VALUE_CHARS = 2000
 
 # Libraries that talk more than an operator wants to hear.
 _QUIET = ("alembic", "aiosqlite", "asyncio", "aiokafka", "httpx", "mcp", "sqlalchemy", "uvicorn.access")
@@ -49,7 +50,9 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """The facts of a record: context and `extra`, secrets hidden by their names."""
     extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
-    return {name: HIDDEN if _is_secret(name) else value for name, value in {**_context.get(), **extra}.items()}
+    return {
+        name: HIDDEN if _is_secret(name) else _clipped(value) for name, value in {**_context.get(), **extra}.items()
+    }
 
 
 class JsonFormatter(logging.Formatter):
@@ -75,9 +78,19 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the traceback below it."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        facts = "".join(f" {name}={value}" for name, value in fields_of(record).items())
-        text = f"{time} {record.levelname.lower():7} {record.getMessage()}{facts}"
+        facts = "".join(f" {name}={_one_line(value)}" for name, value in fields_of(record).items())
+        text = f"{time} {record.levelname.lower():7} {_one_line(record.getMessage())}{facts}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def _clipped(value: Any) -> Any:
+    return f"{value[:MAX_VALUE_CHARS]}…" if isinstance(value, str) and len(value) > MAX_VALUE_CHARS else value
+
+
+def _one_line(value: object) -> str:
+    """A value that can neither begin a line of its own nor speak to the terminal."""
+    text = _clipped(str(value))
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _is_secret(name: str) -> bool:

@@ -88,7 +88,7 @@ async def test_a_plugin_that_fails_at_start_is_set_aside_and_the_rest_runs(tmp_p
         assert tools_of(gateway) == ["say_it"]
         assert health["status"] == "degraded"
         assert health["plugins"] == [
-            {"name": "broken", "origin": "given", "state": "quarantined", "reason": "ValueError: no key"},
+            {"name": "broken", "origin": "given", "state": "quarantined", "reason": "ValueError; the log says more"},
             {"name": "good", "origin": "given", "state": "running"},
         ]
 
@@ -113,7 +113,7 @@ async def test_a_plugin_that_fails_while_it_runs_is_taken_back(tmp_path: Path) -
             await gateway.plugins[0].ended.wait()
 
         assert tools_of(gateway) == []
-        assert gateway.plugins[0].reason == "RuntimeError: lost my mind"
+        assert gateway.plugins[0].for_operator == "RuntimeError: lost my mind"
 
 
 async def test_a_plugin_that_does_not_stop_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ async def test_a_reason_names_no_file(tmp_path: Path) -> None:
         yield []
 
     async with Gateway(settings(tmp_path), [plugin("curious", lifespan)]).running() as gateway:
-        assert gateway.plugins[0].reason == "FileNotFoundError: No such file or directory"
+        assert gateway.plugins[0].reason == "FileNotFoundError; the log says more"
 
 
 async def test_tests_beside_plugins_are_not_taken_for_plugins(tmp_path: Path) -> None:

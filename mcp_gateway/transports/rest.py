@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from mcp_gateway.arguments import from_text
+from mcp_gateway.arguments import from_text, is_suspect
 from mcp_gateway.call import Call
 from mcp_gateway.clock import Clock
 from mcp_gateway.content import Audio, Content, EmbeddedResource, Image, Text
-from mcp_gateway.errors import GatewayError, InvalidParams
+from mcp_gateway.errors import GatewayError, InvalidParams, NotFound
 from mcp_gateway.pagination import Links, link_header, links_of
 from mcp_gateway.protocol.blocks import block
 from mcp_gateway.protocol.encoding import encode
@@ -80,6 +80,9 @@ class UnsupportedMediaType(Exception):
 
 async def _arguments(registered: Registered, request: Request) -> dict[str, Any]:
     schema = registered.capability.input_schema
+    for name, value in request.path_params.items():
+        if is_suspect(value):
+            raise NotFound(name, value)
     path = from_text(schema, dict(request.path_params))
     if request.method in QUERY_METHODS | {"HEAD"}:
         return {**from_text(schema, _multiple(request.query_params)), **path}

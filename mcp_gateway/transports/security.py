@@ -6,6 +6,7 @@ answers. Such requests carry a foreign Origin or Host, so both are checked on ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -22,6 +23,9 @@ _PROTECTION = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
+
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]]+?)(:\d*)?")
 
 
 class BodyTooLarge(Exception):
@@ -48,8 +52,11 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # nothing here speaks WebSocket, so nobody gets past the guard by it
+            await send({"type": "websocket.close", "code": 1008})
             return
         answer = _Answer(send)
         refusal = self._refusal(Headers(scope=scope))
@@ -64,10 +71,10 @@ class Guard:
                 await self._too_large()(scope, receive, answer.send)
 
     def _refusal(self, headers: Headers) -> tuple[int, str] | None:
-        if not self._is_our_host(headers.get("host", "")):
+        if len(headers.getlist("host")) > 1 or not self._is_our_host(headers.get("host", "")):
             return 421, "This server does not answer to this Host. Its operator can allow it: http.allowed_hosts."
         origin = headers.get("origin")
-        if origin is not None and not self._is_our_origin(origin):
+        if origin is not None and (len(headers.getlist("origin")) > 1 or not self._is_our_origin(origin)):
             return (
                 403,
                 "Pages of this Origin may not use this server. Its operator can allow it: http.allowed_origins.",
@@ -130,4 +137,6 @@ def _name_of(host: str) -> str:
         parts.port  # noqa: B018 — refuses a port that is no number
     except ValueError:
         return ""
-    return parts.hostname or "" if parts.netloc == host and "@" not in host else ""
+    if parts.netloc != host or "@" in host or not _HOST.fullmatch(host):
+        return ""
+    return parts.hostname or ""

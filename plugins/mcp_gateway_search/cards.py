@@ -19,7 +19,10 @@ OVERVIEW_CHARS = 1500
 MAX_PEOPLE = 15
 MAX_WORDS = 15
 
-_SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# Besides control characters those that turn the reading direction, and tags, which only a model reads.
+_SPACE_OR_CONTROL = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]+"
+)
 
 # Sources in the order of trust, and what brings their scale to 0-10.
 _RATING_SCALES = (("imdb", 1.0), ("tmdb", 1.0), ("tvmaze", 1.0), ("movielens", 2.0))
