@@ -88,6 +88,7 @@ class Prompt:
     description: str
     handler: PromptHandler
     params: type[BaseModel] | None
+    input_schema: Mapping[str, Any]
     completions: Mapping[str, Completer]
 
 
@@ -192,6 +193,7 @@ def prompt(
         description=_description(name, handler, description),
         handler=handler,
         params=params,
+        input_schema=input_schema_of(params),
         completions=dict(completions or {}),
     )
 

@@ -313,7 +313,6 @@ def _publicly(error: BaseException) -> str:
 
 def _in_words(error: BaseException) -> str:
     """One line: what went wrong, for the operator."""
-    error = first_of(error)
     if isinstance(error, TimeoutError) and not str(error):
         return "the import did not end in time (startup_seconds)"
     text = str(error).strip().replace("\n", "; ")[:500]

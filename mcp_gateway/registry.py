@@ -382,10 +382,8 @@ def _outcome(registered: Registered, result: Any) -> Outcome:
 
 
 def _completable(target: Registered | RegisteredPrompt) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    if isinstance(target, Registered):
-        return target.capability.completions, target.capability.input_schema.get("properties", {})
-    prompt = target.prompt
-    return prompt.completions, prompt.params.model_json_schema().get("properties", {}) if prompt.params else {}
+    described = target.capability if isinstance(target, Registered) else target.prompt
+    return described.completions, described.input_schema.get("properties", {})
 
 
 def _find(known: Mapping[str, T], what: str, name: str) -> T:

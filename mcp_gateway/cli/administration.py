@@ -22,6 +22,7 @@ from mcp_gateway.cli.options import (
 )
 from mcp_gateway.config import parse_plugin_settings
 from mcp_gateway.errors import SettingsError
+from mcp_gateway.observability.logs import HIDDEN
 from mcp_gateway.settings import Settings
 
 plugin_app = typer.Typer(help="The plugins.", no_args_is_help=True)
@@ -31,8 +32,6 @@ db_app = typer.Typer(help="The database.", no_args_is_help=True)
 if TYPE_CHECKING:  # the gateway takes a second to import, which a command that is refused must not
     from mcp_gateway.plugin_discovery import Plugin
     from mcp_gateway.storage.migrations import BranchStatus
-
-HIDDEN = "[hidden]"
 
 
 @plugin_app.command("list")

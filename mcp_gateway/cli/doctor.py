@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import orjson
@@ -15,8 +15,14 @@ import typer
 
 from mcp_gateway import __version__
 from mcp_gateway.catalog.models import KINDS
-from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, PluginsDirOption, log_when_asked
-from mcp_gateway.config import load
+from mcp_gateway.cli.options import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    PluginsDirOption,
+    log_when_asked,
+    settings_from,
+)
 from mcp_gateway.errors import StartupError, first_of
 from mcp_gateway.settings import Settings
 
@@ -44,10 +50,9 @@ def doctor(
     plugins_dir: PluginsDirOption = None,
 ) -> None:
     """Look for faults of the set-up. Exit code 1 when something does not work."""
-    overrides: dict[str, dict[str, Any]] = {"gateway": {"data_dir": data_dir, "plugins_dir": plugins_dir}}
     findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.prefix}")]
     try:
-        settings = load(config, overrides)
+        settings = settings_from(config, data_dir, plugins_dir)
     except StartupError as error:
         findings.append(Finding("settings", "failed", str(error), "Correct the settings named above."))
     else:
