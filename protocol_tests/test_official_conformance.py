@@ -35,8 +35,6 @@ SCENARIOS: Mapping[str, Mapping[str, Sequence[str]]] = json.loads((OFFICIAL / "s
 
 # Checks that warn or are skipped without saying anything of us, by case.
 EXPECTED_REMARKS: Mapping[tuple[str, str, str], set[str]] = {
-    # It agrees on 2025-11-25 and then calls with `MCP-Protocol-Version: 2025-03-26`, which has no such events.
-    ("0.1.16", "2025-11-25", "server-sse-polling"): {"server-sse-priming-event", "server-sse-retry-field"},
     # It is skipped always, until the suite has rewritten it.
     ("0.2.0-alpha.12", "extensions", "tasks-status-notifications"): {"tasks-status-notifications"},
 }

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import anyio
 from mcp.server.connection import Connection
-from mcp.shared.dispatcher import DispatchContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import LOG_LEVEL_META_KEY, ClientCapabilities
 
 from mcp_gateway.call import CAPABILITY_OF, LOG_LEVELS, Answer, LogLevel, Question, RootsRequest
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import MissingCapability, Unavailable, first_of
+from mcp_gateway.protocol.dispatcher import RequestContext
 from mcp_gateway.protocol.questions import answer_of, request_of
 from mcp_gateway.protocol.rounds import Rounds
 from mcp_gateway.protocol.session import Session
@@ -29,20 +29,18 @@ class McpClient:
     Args:
         channel: The way back that belongs to the request.
         rounds: How the client is asked where it cannot be sent requests; None where that is no question either.
-        close_stream: Ends the response that belongs to the request, where the client can resume it.
         ask_seconds: How long an answer may take.
     """
 
     def __init__(
         self,
-        channel: DispatchContext[Any],
+        channel: RequestContext,
         connection: Connection,
         session: Session,
         revision: Revision,
         *,
         meta: Mapping[str, Any],
         rounds: Rounds | None,
-        close_stream: Callable[[], Awaitable[None]] | None,
         clock: Clock,
         ask_seconds: float,
     ) -> None:
@@ -55,7 +53,6 @@ class McpClient:
         self._session = session
         self._revision = revision
         self._rounds = rounds
-        self._close_stream = close_stream
         self._clock = clock
         self._ask_seconds = ask_seconds
         self._least_level = meta.get(LOG_LEVEL_META_KEY) if revision.per_request else None
@@ -108,8 +105,8 @@ class McpClient:
             return
         if required:
             raise MissingCapability(["tasks"])
-        if self._close_stream is not None:
-            await self._close_stream()
+        if self._channel.close_stream is not None:
+            await self._channel.close_stream()
 
     def _refuse_undeclared(self, questions: Iterable[Question]) -> None:
         can = {"sampling": self.can_sample, "elicitation": self.can_elicit, "roots": self.can_list_roots}

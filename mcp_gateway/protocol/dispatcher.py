@@ -1,45 +1,48 @@
-"""Messages in, messages out, for one client over a duplex pipe (stdio, SSE): one task a request.
+"""The conversation with one client: what runs, what it is asked, and what is cancelled. Transports feed it.
 
 Ours instead of the SDK's because that one loses malformed messages and pending answers, takes `"7"` for `7`, and
-spends more time on memory streams than on the work. It drives the SDK's `ServerRunner` all the same.
+spends more time on memory streams than on the work.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
-from anyio.abc import TaskGroup
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.transport_context import TransportContext
 from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TIMEOUT
 
 from mcp_gateway.protocol.encoding import encode
-from mcp_gateway.protocol.messages import (
-    Message,
-    Notification,
-    Parsed,
-    Refusal,
-    Request,
-    RequestId,
-    Response,
-)
-from mcp_gateway.protocol.outbox import Outbox, Signal
+from mcp_gateway.protocol.messages import Message, Notification, Refusal, Request, RequestId, Response
+from mcp_gateway.protocol.outbox import Signal
 
 log = logging.getLogger(__name__)
 
 Params = Mapping[str, Any] | None
-Send = Callable[[bytes | None], None]
 
 # Questions of ours that wait for one client's answer; a server that asks more has lost its way.
 MAX_QUESTIONS = 256
 MAX_REASON_SHOWN = 200
 CLEANUP_SECONDS = 0.3
+WITHDRAW_SECONDS = 1.0
+
+
+class Channel(Protocol):
+    """Where messages for the client go. A pipe has one for all requests; over streamable HTTP each has its own."""
+
+    @property
+    def detach(self) -> Callable[[], Awaitable[None]] | None:
+        """Ends the response early, where the client can take it up again; None where it cannot."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Send a message. Waits while the client is slow; does nothing once it is gone."""
+        ...
 
 
 class Handlers(Protocol):
@@ -66,15 +69,20 @@ class Dispatcher:
     """The conversation with one client. Implements the SDK's `Outbound`.
 
     Args:
-        outbox: Where answers and notifications go.
+        channel: Where messages go that belong to no request.
         kind: The transport's name.
-        max_running: Requests that run at a time; `receive` waits when there are more.
+        max_running: Requests that run at a time; `admit` waits when there are more.
         ask_seconds: How long the client may take to answer a question of ours.
+
+    Attributes:
+        handlers: What serves the messages; to be set before the first.
     """
 
-    def __init__(self, outbox: Outbox, *, kind: str, max_running: int = 256, ask_seconds: float = 60) -> None:
-        self.outbox = outbox
+    handlers: Handlers
+
+    def __init__(self, channel: Channel, *, kind: str, max_running: int = 256, ask_seconds: float = 60) -> None:
         self.transport = TransportContext(kind=kind, can_send_request=True)
+        self._channel = channel
         self._max_running = max_running
         self._ask_seconds = ask_seconds
         self._running: dict[RequestId, anyio.CancelScope] = {}
@@ -83,32 +91,72 @@ class Dispatcher:
         self._questions: dict[RequestId, _Question] = {}
         self._last_id = 0
         self._closed = False
-        self._tasks: TaskGroup
-        self._handlers: Handlers
 
-    @asynccontextmanager
-    async def serving(self, handlers: Handlers) -> AsyncIterator[Dispatcher]:
-        """Serve what `receive` is given. On leaving, whatever still runs is cancelled."""
-        self._handlers = handlers
-        try:
-            async with anyio.create_task_group() as self._tasks:
-                yield self
-                self._tasks.cancel_scope.cancel()
-        finally:
-            self.close()
+    async def take(self, message: Message, channel: Channel) -> bytes | None:
+        """Take a message and do all that it wants, in the caller's task.
 
-    async def receive(self, parsed: Parsed) -> None:
-        """Take what `framing.parse` read.
-
-        Returns when all of it has begun: waits while too much is running, or waits to be read by the client.
+        Returns:
+            The answer; None when nobody is owed one.
         """
-        if isinstance(parsed, list):
-            batch = _Batch(self.outbox.put)
-            for message in parsed:
-                await self._take(message, batch.member())
-            batch.seal()
-        else:
-            await self._take(parsed, self._send)
+        match message:
+            case Request():
+                return await self.admit(message) or await self.serve(message, channel)
+            case Notification():
+                await self.note(message)
+            case Response():
+                self.hear(message)
+            case Refusal(request_id, code, text):
+                return encode(error_answer(request_id, code, text))
+        return None
+
+    async def admit(self, request: Request) -> bytes | None:
+        """Wait until there is room for a request, and count it as running.
+
+        Returns:
+            None; or the answer with which it is refused.
+        """
+        while self._busy >= self._max_running and not self._closed:
+            await self._freed.wait()
+        if self._closed:
+            return self._farewell(request.id)
+        if request.id in self._running:
+            return encode(error_answer(request.id, INVALID_REQUEST, "A request with this id is still running"))
+        self._busy += 1
+        self._running[request.id] = anyio.CancelScope()
+        return None
+
+    async def serve(self, request: Request, channel: Channel) -> bytes | None:
+        """Serve a request that was admitted, in the caller's task.
+
+        Returns:
+            The answer; None when the client cancelled the request.
+        """
+        context, answer = RequestContext(self.transport, channel, request.id, self), b""
+        scope = self._running[request.id]
+        try:
+            with scope:
+                answer, _ = await answer_to(request, self.handlers.on_request(context, request.method, request.params))
+            if not scope.cancel_called:
+                return answer
+            return self._farewell(request.id) if self._closed else None
+        finally:
+            context.close()
+            self._running.pop(request.id, None)
+            self._release()
+
+    async def note(self, notification: Notification) -> None:
+        """Take note of a notification."""
+        if notification.method == "notifications/cancelled":
+            self._cancel(notification.params or {})
+        context = RequestContext(self.transport, self._channel, None, self)
+        await self.handlers.on_notify(context, notification.method, notification.params)
+
+    def hear(self, response: Response) -> None:
+        """Take the answer to a question of ours."""
+        question = self._questions.get(response.id) if type(response.id) is int else None
+        if question is not None:
+            question.answer = response
+            question.answered.set()
 
     async def finish(self, seconds: float) -> None:
         """No more will come: give what runs some time to be answered, then answer for it."""
@@ -131,11 +179,16 @@ class Dispatcher:
         self._freed.wake()
 
     async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
-        """Send a notification, as soon as the client reads."""
-        await self.outbox.room()
-        self.outbox.put(encode(_message(method, params)))
+        """Send a notification that belongs to no request, as soon as the client reads."""
+        await self._channel.send(notification(method, params))
 
     async def send_raw_request(self, method: str, params: Params, opts: CallOptions | None = None) -> dict[str, Any]:
+        """Ask the client something that belongs to no request. As `ask`."""
+        return await self.ask(self._channel, method, params, opts)
+
+    async def ask(
+        self, channel: Channel, method: str, params: Params, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
         """Ask the client and wait for its answer. While waiting, the asking request does not count as running.
 
         Raises:
@@ -148,85 +201,23 @@ class Dispatcher:
         self._questions[request_id] = question
         self._release()
         try:
-            self.outbox.put(encode({"jsonrpc": "2.0", "id": request_id, **_body(method, params)}))
             with anyio.fail_after((opts or {}).get("timeout", self._ask_seconds)):
+                await channel.send(encode({"jsonrpc": "2.0", "id": request_id, **_body(method, params)}))
                 await question.answered.wait()
         except TimeoutError:
-            self._withdraw(request_id, "no answer in time")
+            await self._withdraw(channel, request_id, "no answer in time")
             raise MCPError(REQUEST_TIMEOUT, f"No answer to {method} in time") from None
         except anyio.get_cancelled_exc_class():
-            self._withdraw(request_id, "no longer needed")
+            await self._withdraw(channel, request_id, "no longer needed")
             raise
         finally:
             self._busy += 1
             self._questions.pop(request_id, None)
         return _result_of(question.answer)
 
-    async def _take(self, message: Message, send: Send) -> None:
-        match message:
-            case Request():
-                await self._start(message, send)
-                await self.outbox.room()
-            case Notification():
-                send(None)
-                await self._note(message)
-            case Response():
-                send(None)
-                self._answer(message)
-            case Refusal(request_id, code, text):
-                send(encode(_error(request_id, code, text)))
-                await self.outbox.room()
-            case None:
-                send(None)
-
-    async def _start(self, request: Request, send: Send) -> None:
-        while self._busy >= self._max_running and not self._closed:
-            await self._freed.wait()
-        if self._closed:
-            send(self._farewell(request.id))
-        elif request.id in self._running:
-            send(encode(_error(request.id, INVALID_REQUEST, "A request with this id is still running")))
-        elif request.method == "initialize":
-            # Here and now, so that what follows in the same write finds the session open; and out of
-            # reach of a cancellation, which the specification forbids.
-            send(await self._answer_to(request, RequestContext(self, request)))
-        else:
-            self._busy += 1
-            self._running[request.id] = scope = anyio.CancelScope()
-            self._tasks.start_soon(self._serve, request, scope, send)
-
-    async def _serve(self, request: Request, scope: anyio.CancelScope, send: Send) -> None:
-        context, answer = RequestContext(self, request), None
-        try:
-            with scope:
-                answer = await self._answer_to(request, context)
-            context.close()
-            send(answer if not scope.cancel_called else self._farewell(request.id))
-            await self.outbox.room()
-        finally:
-            context.close()
-            self._running.pop(request.id, None)
-            self._release()
-
-    def _farewell(self, request_id: RequestId) -> bytes | None:
-        """The answer to a cancelled request: none to one that the client cancelled."""
-        return encode(_error(request_id, CONNECTION_CLOSED, "The server is shutting down")) if self._closed else None
-
-    async def _answer_to(self, request: Request, context: RequestContext) -> bytes:
-        try:
-            result = await self._handlers.on_request(context, request.method, request.params)
-            return encode({"jsonrpc": "2.0", "id": request.id, "result": result})
-        except MCPError as error:
-            return encode(_error(request.id, error.code, error.message, error.data))
-        except Exception:
-            log.exception("a request failed outside its handler", extra={"method": request.method})
-            return encode(_error(request.id, INTERNAL_ERROR, "Internal error"))
-
-    async def _note(self, notification: Notification) -> None:
-        params = notification.params
-        if notification.method == "notifications/cancelled":
-            self._cancel(params or {})
-        await self._handlers.on_notify(RequestContext(self, None), notification.method, params)
+    async def _withdraw(self, channel: Channel, request_id: RequestId, reason: str) -> None:
+        with anyio.move_on_after(WITHDRAW_SECONDS, shield=True):
+            await channel.send(notification("notifications/cancelled", {"requestId": request_id, "reason": reason}))
 
     def _cancel(self, params: Mapping[str, Any]) -> None:
         request_id, reason = params.get("requestId"), params.get("reason")
@@ -236,14 +227,8 @@ class Dispatcher:
             log.info("request cancelled", extra={"request_id": request_id, "reason": str(reason)[:MAX_REASON_SHOWN]})
             scope.cancel()
 
-    def _answer(self, response: Response) -> None:
-        question = self._questions.get(response.id) if type(response.id) is int else None
-        if question is not None:
-            question.answer = response
-            question.answered.set()
-
-    def _withdraw(self, request_id: RequestId, reason: str) -> None:
-        self.outbox.put(encode(_message("notifications/cancelled", {"requestId": request_id, "reason": reason})))
+    def _farewell(self, request_id: RequestId) -> bytes:
+        return encode(error_answer(request_id, CONNECTION_CLOSED, "The server is shutting down"))
 
     def _fail_questions(self) -> None:
         for question in self._questions.values():
@@ -253,23 +238,47 @@ class Dispatcher:
         self._busy -= 1
         self._freed.wake()
 
-    def _send(self, answer: bytes | None) -> None:
-        if answer is not None:
-            self.outbox.put(answer)
-
 
 class RequestContext:
-    """One request's way back to the client. Implements the SDK's `DispatchContext`; says nothing once closed."""
+    """One message's way back to the client. Implements the SDK's `DispatchContext`; says nothing once closed.
 
-    __slots__ = ("_cancelled", "_dispatcher", "_open", "message_metadata", "request_id", "transport")
+    Args:
+        channel: Where what belongs to the message goes.
+        request_id: None for a notification.
+        dispatcher: Who asks the client; None where it cannot be asked.
+        headers: Of the HTTP request, where the revision compares them with the message.
+    """
 
-    def __init__(self, dispatcher: Dispatcher, request: Request | None) -> None:
+    __slots__ = (
+        "_cancelled",
+        "_channel",
+        "_dispatcher",
+        "_open",
+        "close_stream",
+        "headers",
+        "message_metadata",
+        "request_id",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        transport: TransportContext,
+        channel: Channel,
+        request_id: RequestId | None,
+        dispatcher: Dispatcher | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.transport = transport
+        self.request_id = request_id
+        self.headers = headers
+        self.message_metadata = None
+        self.close_stream = channel.detach
+        self._channel = channel
         self._dispatcher = dispatcher
         self._open = True
         self._cancelled: anyio.Event | None = None
-        self.transport = dispatcher.transport
-        self.request_id = request.id if request else None
-        self.message_metadata = None
 
     @property
     def can_send_request(self) -> bool:
@@ -293,41 +302,39 @@ class RequestContext:
 
     async def send_raw_request(self, method: str, params: Params, opts: CallOptions | None = None) -> dict[str, Any]:
         """Ask the client."""
-        if not self.can_send_request:
+        if self._dispatcher is None or not self.can_send_request:
             raise NoBackChannelError(method)
-        return await self._dispatcher.send_raw_request(method, params, opts)
+        return await self._dispatcher.ask(self._channel, method, params, opts)
 
     async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
         """Send a notification that belongs to this request."""
         if self._open:
-            await self._dispatcher.notify(method, params, opts)
+            await self._channel.send(notification(method, params))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Unused: `client.py` reports progress, with its rules, over `notify`."""
 
 
-class _Batch:
-    """Collects the answers of a batch and sends them as one array, or nothing when there are none."""
+async def answer_to(request: Request, result: Awaitable[dict[str, Any]]) -> tuple[bytes, int | None]:
+    """The answer to a request, and its error code if it is an error."""
+    try:
+        return encode({"jsonrpc": "2.0", "id": request.id, "result": await result}), None
+    except MCPError as error:
+        return encode(error_answer(request.id, error.code, error.message, error.data)), error.code
+    except Exception:
+        log.exception("a request failed outside its handler", extra={"method": request.method})
+        return encode(error_answer(request.id, INTERNAL_ERROR, "Internal error")), INTERNAL_ERROR
 
-    def __init__(self, put: Callable[[bytes], None]) -> None:
-        self._put = put
-        self._answers: list[bytes] = []
-        self._open = 1
 
-    def member(self) -> Send:
-        self._open += 1
-        return self._settle
+def error_answer(request_id: RequestId | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
+    """An error as JSON-RPC has it."""
+    error = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
+    return {"jsonrpc": "2.0", "id": request_id, "error": error}
 
-    def seal(self) -> None:
-        """All members are known."""
-        self._settle(None)
 
-    def _settle(self, answer: bytes | None) -> None:
-        self._open -= 1
-        if answer is not None:
-            self._answers.append(answer)
-        if not self._open and self._answers:
-            self._put(b"[" + b",".join(self._answers) + b"]")
+def notification(method: str, params: Params) -> bytes:
+    """A notification as it is sent."""
+    return encode({"jsonrpc": "2.0", **_body(method, params)})
 
 
 def _result_of(answer: Response | None) -> dict[str, Any]:
@@ -342,12 +349,3 @@ def _result_of(answer: Response | None) -> dict[str, Any]:
 
 def _body(method: str, params: Params) -> dict[str, Any]:
     return {"method": method, "params": params} if params else {"method": method}
-
-
-def _message(method: str, params: Params) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", **_body(method, params)}
-
-
-def _error(request_id: RequestId | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
-    error = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
-    return {"jsonrpc": "2.0", "id": request_id, "error": error}

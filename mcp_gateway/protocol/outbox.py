@@ -28,8 +28,10 @@ class Signal:
 class Outbox:
     """Takes messages without ever blocking, gives them out in order, and makes producers wait when it is full.
 
-    It is bounded because everybody who can produce without end awaits `room()` first.
+    It is bounded because everybody who can produce without end awaits `room()` first. Implements `dispatcher.Channel`.
     """
+
+    detach = None
 
     def __init__(self, high_bytes: int = HIGH_BYTES) -> None:
         self._high_bytes = high_bytes
@@ -47,6 +49,11 @@ class Outbox:
         self._messages.append(message)
         self._waiting_bytes += len(message)
         self._filled.wake()
+
+    async def send(self, message: bytes) -> None:
+        """Queue a message once there is room."""
+        await self.room()
+        self.put(message)
 
     async def room(self) -> None:
         """Wait until there is room for more, or the client is gone."""

@@ -1,8 +1,8 @@
 """The MCP server: which methods there are, what is declared, and how errors look. The SDK does the handshake.
 
-Everything passes the one middleware here, on every transport and in every revision. It answers the gateway's methods
-with ready dictionaries; the SDK's own validation and serialisation of each result would cost more than the answer.
-This file and the dispatcher alone touch what the SDK calls provisional: `Server.middleware` and `ServerRunner`.
+Everything passes `answer` here, on every transport and in every revision. It answers the gateway's methods with ready
+dictionaries; the SDK's own validation and serialisation of each result would cost more than the answer. What it does
+not know itself (the handshake, discovery, listening) it leaves to the SDK's `ServerRunner`, and only this file does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -18,11 +19,14 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp.server.caching import CacheHint
 from mcp.server.connection import Connection
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.runner import ServerRunner
+from mcp.server.session import ServerSession
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import X_MCP_HEADER_KEY
 from mcp_types import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
@@ -48,6 +52,8 @@ from mcp_gateway.errors import GatewayError, InternalError, MissingCapability, N
 from mcp_gateway.protocol import completion, prompts, resources, tools
 from mcp_gateway.protocol import logging as log_levels
 from mcp_gateway.protocol.client import McpClient
+from mcp_gateway.protocol.dispatcher import Params, RequestContext
+from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.listen import ListenBus
 from mcp_gateway.protocol.lists import Listing
@@ -73,6 +79,17 @@ _CACHE_HINTS: Mapping[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request, who asks it, and the way back."""
+
+    context: RequestContext
+    connection: Connection
+    revision: Revision
+    method: str
+    params: Mapping[str, Any]
+
+
 class GatewayServer(Server[Any]):
     """The gateway as an MCP server. Use it within `running()`."""
 
@@ -83,10 +100,9 @@ class GatewayServer(Server[Any]):
             title="Media Gateway",
             instructions=gateway.instructions,
             cache_hints={"server/discover": CacheHint(ttl_ms=60_000, scope="public")},
-            get_tool_input_schema=self._input_schema,
         )
         self.gateway = gateway
-        self.middleware = [self._serve]
+        self.middleware = []
         self._methods = _methods(gateway)
         self._running: TaskGroup | None = None
         self._tasks = Tasks(gateway.clock, self._spawn)
@@ -101,6 +117,8 @@ class GatewayServer(Server[Any]):
         )
         self._listen = ListenHandler(ListenBus(gateway.resources))
         self.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
+        self._with_headers: dict[str, Mapping[str, Any] | None] = {}
+        gateway.registry.on_change(self._with_headers.clear)
         gateway.registry.on_change(gateway.resources.lists_changed)
 
     @asynccontextmanager
@@ -125,13 +143,13 @@ class GatewayServer(Server[Any]):
             extensions={TASKS: {}},
         )
 
-    async def _serve(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """The middleware: every request and notification passes here, and only MCPErrors leave."""
-        revision = REVISIONS[ctx.protocol_version]
+    async def answer(
+        self, context: RequestContext, connection: Connection, method: str, params: Params
+    ) -> dict[str, Any]:
+        """The result of a request. Raises MCPError, and nothing else."""
+        revision = REVISIONS[connection.protocol_version]
         try:
-            if ctx.request_id is None:
-                return await self._take_note(ctx, call_next)
-            return await self._answer(ctx, call_next, revision)
+            return await self._answer(_Asked(context, connection, revision, method, params or {}))
         except MCPError:
             raise
         except ValidationError as error:
@@ -142,71 +160,75 @@ class GatewayServer(Server[Any]):
             raise MCPError(INVALID_PARAMS, "Invalid params: nested too deeply") from None
         except Exception:
             reference = token_hex(6)
-            log.exception("a request failed", extra={"method": ctx.method, "reference": reference})
+            log.exception("a request failed", extra={"method": method, "reference": reference})
             raise _translate(InternalError(reference), revision) from None
 
-    async def _take_note(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        result = await call_next(ctx)
-        connection = _connection(ctx)
+    async def take_note(self, context: RequestContext, connection: Connection, method: str, params: Params) -> None:
+        """Take note of a notification. What is wrong with it is nobody's to hear."""
+        await ServerRunner(self, connection, None).on_notify(context, method, params)
         if connection.client_params is not None:
             session = self._session(connection)
-            if ctx.method == "notifications/initialized":
+            if method == "notifications/initialized":
                 session.join()
-            elif ctx.method == "notifications/roots/list_changed":
+            elif method == "notifications/roots/list_changed":
                 session.roots = None
-        return result
 
-    async def _answer(
-        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, revision: Revision
-    ) -> HandlerResult:
-        connection = _connection(ctx)
-        if ctx.method == "initialize" and not revision.per_request:
-            return await self._initialize(ctx, call_next, connection)
-        if ctx.method == "ping" and not revision.per_request:
+    async def _answer(self, asked: _Asked) -> dict[str, Any]:
+        per_request, method = asked.revision.per_request, asked.method
+        if method == "initialize" and not per_request:
+            return await self._initialize(asked)
+        if method == "ping" and not per_request:
             return {}
-        if revision.per_request and ctx.method in self._task_methods:
-            return await self._answer_about_task(ctx, connection, revision)
-        method = self._methods.get(ctx.method)
-        if method is None:
-            return await call_next(ctx)
-        if (ctx.method, ctx.protocol_version) not in CLIENT_REQUESTS:
-            raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
-        if not revision.per_request:
-            if connection.client_params is None:
-                raise MCPError(INVALID_REQUEST, "Initialize first")
-            return await self._run(ctx, method, connection, revision)
-        validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
-        result = await self._sealed(ctx, lambda ctx: self._run(ctx, method, connection, revision))
-        return self._envelope(ctx.method, result)
+        if per_request and method in self._task_methods:
+            _refuse_without_tasks(asked)
+            return self._envelope(method, await self._run(asked, self._task_methods[method]))
+        serve = self._methods.get(method)
+        if serve is None:
+            return await self._by_sdk(asked)
+        if (method, asked.revision.name) not in CLIENT_REQUESTS:
+            raise MCPError(METHOD_NOT_FOUND, "Method not found", method)
+        if per_request:
+            return await self._answer_envelope(asked, serve)
+        if asked.connection.client_params is None:
+            raise MCPError(INVALID_REQUEST, "Initialize first")
+        return await self._run(asked, serve)
 
-    async def _answer_about_task(
-        self, ctx: ServerRequestContext[Any, Any], connection: Connection, revision: Revision
-    ) -> dict[str, Any]:
-        _refuse_without_tasks(ctx, connection)
-        return self._envelope(ctx.method, await self._run(ctx, self._task_methods[ctx.method], connection, revision))
+    async def _by_sdk(self, asked: _Asked) -> dict[str, Any]:
+        return await ServerRunner(self, asked.connection, None).on_request(asked.context, asked.method, asked.params)
 
-    async def _initialize(
-        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, connection: Connection
-    ) -> dict[str, Any]:
-        if connection.client_params is not None:
+    async def _initialize(self, asked: _Asked) -> dict[str, Any]:
+        if asked.connection.client_params is not None:
             raise MCPError(INVALID_REQUEST, "Already initialized")
-        return initialize_result(await call_next(ctx))
+        return initialize_result(await self._by_sdk(asked))
 
-    async def _run(
-        self, ctx: ServerRequestContext[Any, Any], method: Method, connection: Connection, revision: Revision
-    ) -> dict[str, Any]:
-        params = ctx.params or {}
+    async def _answer_envelope(self, asked: _Asked, serve: Method) -> dict[str, Any]:
+        validate_client_request(asked.method, asked.revision.name, asked.params)
+
+        async def run(ctx: ServerRequestContext[Any, Any]) -> HandlerResult:
+            return await self._run(replace(asked, params=ctx.params or {}), serve)
+
+        ctx = ServerRequestContext(
+            session=ServerSession(asked.context, asked.connection),
+            lifespan_context=None,
+            protocol_version=asked.revision.name,
+            method=asked.method,
+            params=asked.params,
+            request_id=asked.context.request_id,
+        )
+        return self._envelope(asked.method, await self._sealed(ctx, run))
+
+    async def _run(self, asked: _Asked, serve: Method) -> dict[str, Any]:
+        context, connection, revision, params = asked.context, asked.connection, asked.revision, asked.params
         meta = params.get("_meta")
         session = self._session(connection)
-        rounds = self._rounds(ctx, connection, revision)
+        rounds = self._rounds(asked)
         client = McpClient(
-            ctx.session._request_outbound,
+            context,
             connection,
             session,
             revision,
             meta=meta if isinstance(meta, dict) else {},
             rounds=rounds,
-            close_stream=ctx.close_sse_stream,
             clock=self.gateway.clock,
             ask_seconds=self.gateway.settings.mcp.ask_seconds,
         )
@@ -214,21 +236,21 @@ class GatewayServer(Server[Any]):
             client=client,
             clock=self.gateway.clock,
             session_id=connection.session_id,
-            protocol_version=ctx.protocol_version,
+            protocol_version=revision.name,
         )
         exchange = Exchange(params, revision, session, call)
-        result = await (method(exchange) if rounds is None else rounds.run(partial(method, exchange)))
+        result = await (serve(exchange) if rounds is None else rounds.run(partial(serve, exchange)))
         await client.finish()
         return result
 
-    def _rounds(self, ctx: ServerRequestContext[Any, Any], connection: Connection, revision: Revision) -> Rounds | None:
+    def _rounds(self, asked: _Asked) -> Rounds | None:
         """How the client is asked, where that is not by a request."""
-        if not revision.per_request or ctx.method not in INPUT_REQUIRED_METHODS:
+        if not asked.revision.per_request or asked.method not in INPUT_REQUIRED_METHODS:
             return None
-        params = ctx.params or {}
-        if ctx.method != "tools/call" or not _knows_tasks(connection):
-            return Rounds(params, revision)
-        return Errand(params, revision, self._tasks, caller_id=LOCAL.id, translate=partial(_as_mcp_error, revision))
+        if asked.method != "tools/call" or not _knows_tasks(asked.connection):
+            return Rounds(asked.params, asked.revision)
+        translate = partial(_as_mcp_error, asked.revision)
+        return Errand(asked.params, asked.revision, self._tasks, caller_id=LOCAL.id, translate=translate)
 
     def _session(self, connection: Connection) -> Session:
         """What is remembered about this client; for a revision without sessions it lasts one request."""
@@ -248,11 +270,17 @@ class GatewayServer(Server[Any]):
         complete = {} if "resultType" in result else {"resultType": "complete", **_CACHE_HINTS.get(method, {})}
         return {**complete, **result, "_meta": meta}
 
-    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
-        try:
-            return self.gateway.registry.tool(name).capability.input_schema
-        except NotFound:
+    def schema_with_headers(self, tool: object) -> Mapping[str, Any] | None:
+        """The input schema of a tool, if some of its arguments are repeated as headers (2026-07-28)."""
+        if not isinstance(tool, str):
             return None
+        if tool not in self._with_headers:
+            try:
+                schema = self.gateway.registry.tool(tool).capability.input_schema
+            except NotFound:
+                return None
+            self._with_headers[tool] = schema if X_MCP_HEADER_KEY.encode() in encode(schema) else None
+        return self._with_headers[tool]
 
 
 def _methods(gateway: Served) -> dict[str, Method]:
@@ -284,11 +312,6 @@ def _methods(gateway: Served) -> dict[str, Method]:
     }
 
 
-def _connection(ctx: ServerRequestContext[Any, Any]) -> Connection:
-    # The SDK keeps it private, but only it lives as long as the session on every transport.
-    return ctx.session._connection
-
-
 def _translate(error: GatewayError, revision: Revision) -> MCPError:
     code, data = translation(error).jsonrpc_code, error.payload()
     if isinstance(error, NotFound):
@@ -316,11 +339,11 @@ def _knows_tasks(connection: Connection) -> bool:
     return declared is not None and TASKS in (declared.extensions or {})
 
 
-def _refuse_without_tasks(ctx: ServerRequestContext[Any, Any], connection: Connection) -> None:
-    if not _knows_tasks(connection):
+def _refuse_without_tasks(asked: _Asked) -> None:
+    if not _knows_tasks(asked.connection):
         raise MissingCapability(["tasks"])
-    task_id = (ctx.params or {}).get("taskId")
-    if ctx.request is not None and ctx.request.headers.get("mcp-name") != task_id:
+    headers = asked.context.headers
+    if headers is not None and headers.get("mcp-name") != asked.params.get("taskId"):
         raise MCPError(HEADER_MISMATCH, "mcp-name header does not match the request body's 'taskId' parameter")
 
 

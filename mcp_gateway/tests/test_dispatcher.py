@@ -12,7 +12,8 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 from mcp.shared.exceptions import MCPError
 
-from mcp_gateway.protocol.dispatcher import Dispatcher, Params, RequestContext
+from mcp_gateway.protocol.dispatcher import Params, RequestContext
+from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import Request, Response
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.transports.framing import parse
@@ -60,7 +61,7 @@ async def test_no_more_run_at_a_time_than_allowed() -> None:
         return "done"
 
     handlers, outbox = Handlers(work), Outbox()
-    async with Dispatcher(outbox, kind="test", max_running=3).serving(handlers) as dispatcher:
+    async with Duplex(outbox, kind="test", max_running=3).serving(handlers) as dispatcher:
         async with anyio.create_task_group() as feeding:
             for number in range(10):
                 feeding.start_soon(dispatcher.receive, call(number))
@@ -77,7 +78,7 @@ async def test_a_client_that_does_not_read_is_not_read_from_either() -> None:
         return "x" * 400
 
     outbox, taken = Outbox(high_bytes=1000), 0
-    async with Dispatcher(outbox, kind="test", max_running=4).serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test", max_running=4).serving(Handlers(work)) as dispatcher:
         async with anyio.create_task_group() as feeding:
 
             async def feed() -> None:
@@ -98,14 +99,14 @@ async def test_a_client_that_only_sends_nonsense_and_does_not_read_is_not_read_e
 
     outbox, taken = Outbox(high_bytes=1000), 0
 
-    async def feed(dispatcher: Dispatcher) -> None:
+    async def feed(dispatcher: Duplex) -> None:
         nonlocal taken
         for _ in range(1000):
             await dispatcher.receive(parse(b"nonsense"))
             taken += 1
 
     async with (
-        Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher,
+        Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher,
         anyio.create_task_group() as feeding,
     ):
         feeding.start_soon(feed, dispatcher)
@@ -122,7 +123,7 @@ async def test_a_thousand_cancelled_calls_leave_nothing_behind() -> None:
         return "never"
 
     handlers, outbox = Handlers(work), Outbox()
-    async with Dispatcher(outbox, kind="test", max_running=1000).serving(handlers) as dispatcher:
+    async with Duplex(outbox, kind="test", max_running=1000).serving(handlers) as dispatcher:
         for number in range(1000):
             await dispatcher.receive(call(number))
         await wait_all_tasks_blocked()
@@ -150,7 +151,7 @@ async def test_at_the_end_what_runs_is_given_time_and_the_rest_an_answer() -> No
         return "done"
 
     outbox = Outbox()
-    async with Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
         await dispatcher.receive(call(1))
         await dispatcher.receive(call(2))
         await wait_all_tasks_blocked()
@@ -170,7 +171,7 @@ async def test_questions_fail_when_the_client_goes_away() -> None:
         return "never"
 
     outbox = Outbox()
-    async with Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
         await dispatcher.receive(call(1))
         await answers(outbox, 1)
         await dispatcher.finish(5)
@@ -187,7 +188,7 @@ async def test_an_answer_must_have_the_id_of_the_question() -> None:
         return await context.send_raw_request("ping", None)
 
     outbox = Outbox()
-    async with Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
         await dispatcher.receive(call(1))
         (question,) = await answers(outbox, 1)
         for wrong in (str(question["id"]), True, None, [question["id"]], 99):
@@ -207,7 +208,7 @@ async def test_after_its_answer_a_request_says_nothing_more() -> None:
         return "done"
 
     outbox = Outbox()
-    async with Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
         await dispatcher.receive(call(1))
         assert len(await answers(outbox, 2)) == 2
         await kept[0].notify("notifications/message", {"after": 1})
@@ -225,7 +226,7 @@ async def test_a_result_that_is_no_json_is_an_internal_error(value: object) -> N
         return value
 
     outbox = Outbox()
-    async with Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
         await dispatcher.receive(call(1))
 
         assert (await answers(outbox, 1))[0]["error"] == {"code": -32603, "message": "Internal error"}
@@ -240,7 +241,7 @@ async def test_what_orjson_cannot_write_is_written_all_the_same() -> None:
         return [2**70, "lone \ud800 surrogate", deep]
 
     outbox = Outbox()
-    async with Dispatcher(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
         await dispatcher.receive(call(1))
         await wait_all_tasks_blocked()
         (message,) = await outbox.take()

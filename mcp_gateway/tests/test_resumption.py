@@ -4,66 +4,49 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from mcp.server.streamable_http import EventMessage
-from mcp_types import JSONRPCNotification, JSONRPCResponse
 
 from mcp_gateway.api import Call, NoParams, capability
 from mcp_gateway.tests.small_gateway import Said, SmallGateway
 from mcp_gateway.tests.test_http import Session
 from mcp_gateway.tests.wire import listening
-from mcp_gateway.transports.resumption import MAX_EVENTS, SentEvents
-
-pytestmark = pytest.mark.anyio
+from mcp_gateway.transports.resumption import MAX_EVENTS, Resumable, SentEvents
 
 
-def note(text: str) -> JSONRPCNotification:
-    return JSONRPCNotification(jsonrpc="2.0", method=text)
-
-
-async def replayed(events: SentEvents, last: str) -> tuple[list[str | None], str | None]:
-    sent: list[EventMessage] = []
-
-    async def send(message: EventMessage) -> None:
-        sent.append(message)
-
-    stream = await events.replay_events_after(last, send)
-    return [message.event_id for message in sent], stream
-
-
-async def test_what_followed_on_the_same_stream_is_sent_again() -> None:
+def sent(*streams: str) -> SentEvents:
+    """A session that sent an event on each of these streams, numbered from 1."""
     events = SentEvents()
-    first = await events.store_event("1", None)
-    await events.store_event("2", note("other"))
-    second = await events.store_event("1", note("a"))
-    third = await events.store_event("1", note("b"))
-
-    assert await replayed(events, first) == ([second, third], "1")
-    assert await replayed(events, third) == ([], "1")
+    for number, stream in enumerate(streams, 1):
+        assert events.keep(stream, b"message %d" % number) == f"{stream}/{number}".encode()
+    return events
 
 
-async def test_a_stream_is_over_once_its_answer_was_sent_again() -> None:
-    events = SentEvents()
-    first = await events.store_event("1", None)
-    answer = await events.store_event("1", JSONRPCResponse(jsonrpc="2.0", id=1, result={}))
+def test_what_followed_on_the_same_stream_is_sent_again() -> None:
+    events = sent("1", "2", "1", "1")
 
-    assert await replayed(events, first) == ([answer], None)
-
-
-@pytest.mark.parametrize("last", ["", "1", "1/2", "1/x", "1/-1", "2/1", "x/99999999999999999999", "/"])
-async def test_an_id_that_was_not_issued_brings_nothing(last: str) -> None:
-    events = SentEvents()
-    await events.store_event("1", note("a"))
-
-    assert await replayed(events, last) == ([], None)
+    assert events.after("1/1") == ("1", [(b"1/3", b"message 3"), (b"1/4", b"message 4")])
+    assert events.after("1/4") == ("1", [])
 
 
-async def test_only_the_last_events_are_kept() -> None:
-    events = SentEvents()
-    first = await events.store_event("1", None)
-    for _ in range(3 * MAX_EVENTS):
-        await events.store_event("1", note("a"))
+def test_an_id_that_comes_before_all_events_brings_all_of_its_stream() -> None:
+    assert sent("1").after("1/0") == ("1", [(b"1/1", b"message 1")])
 
-    assert len((await replayed(events, first))[0]) == MAX_EVENTS
+
+@pytest.mark.parametrize("last", ["", "1", "1/2", "1/x", "1/-1", "1/²", "x/99999999999999999999", "/"])
+def test_an_id_that_was_not_issued_brings_nothing(last: str) -> None:
+    assert sent("1").after(last) == ("", [])
+
+
+def test_only_the_last_events_are_kept() -> None:
+    events = sent(*["1"] * (3 * MAX_EVENTS))
+
+    assert len(events.after("1/1")[1]) == MAX_EVENTS
+
+
+def test_a_stream_begins_with_its_id_where_the_revision_knows_that() -> None:
+    events = sent("1")
+
+    assert Resumable(events, "2", primed=True).primer() == b"id: 2/1\r\nretry: 500\r\ndata: \r\n\r\n"
+    assert Resumable(events, "2", primed=False).primer() == b""
 
 
 async def leave(params: NoParams, call: Call) -> Said:
@@ -72,6 +55,7 @@ async def leave(params: NoParams, call: Call) -> Said:
     return Said(text="you came back")
 
 
+@pytest.mark.anyio
 async def test_a_call_may_end_its_stream_and_is_answered_when_the_client_comes_back() -> None:
     """2025-11-25, SEP-1699."""
     async with listening(SmallGateway(extra=[capability("leave", leave)])) as http:

@@ -22,11 +22,12 @@ from mcp_gateway.errors import SettingsError, StartupError
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.server import GatewayServer
-from mcp_gateway.transports import openapi, streamable_http
+from mcp_gateway.transports import openapi
 from mcp_gateway.transports.problem import problem
 from mcp_gateway.transports.rest import RestRoutes
 from mcp_gateway.transports.security import LOOPBACK, Guard
 from mcp_gateway.transports.sse import SseTransport
+from mcp_gateway.transports.streamable_http import StreamableHttp
 
 GRACEFUL_SECONDS = 3
 HASTY_SECONDS = 1
@@ -38,11 +39,11 @@ def http_app(gateway: Served) -> Starlette:
     """Everything the gateway serves over HTTP. Its lifespan must run; the gateway must be running already."""
     server = GatewayServer(gateway)
     sse = SseTransport(server)
-    manager = streamable_http.session_manager(server)
+    streamable = StreamableHttp(server)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with server.running(), manager.run():
+        async with server.running(), streamable.running():
             yield
 
     app = Starlette(
@@ -50,7 +51,7 @@ def http_app(gateway: Served) -> Starlette:
             Route("/healthz", _Reading(_alive)),
             Route("/readyz", _Reading(_ready(gateway))),
             Route("/openapi.json", _Reading(_described(gateway))),
-            Route("/mcp", streamable_http.endpoint(manager)),
+            Route("/mcp", streamable),
             Route("/sse", _Endpoint(sse.stream)),
             Route("/messages", _Endpoint(sse.post)),
             Mount("", RestRoutes(gateway.registry, gateway.clock)),
@@ -71,6 +72,7 @@ def http_app(gateway: Served) -> Starlette:
     def close_streams() -> None:
         server.close_streams()
         sse.close()
+        streamable.close()
 
     app.state.close_streams = close_streams
     return app

@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
-from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
-from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
+from mcp_gateway.transports.event_stream import event
 
 # The answers to a few requests at a time, or one answer and the progress before it. Each session holds as many.
 MAX_EVENTS = 16
+# How long a client waits before it takes up a stream again.
+RETRY_MS = 500
 
 
-class SentEvents(EventStore):
-    """The last events of one session. Made for each session: the SDK would share one, and mix up their streams."""
+class SentEvents:
+    """The last events of one session, on all of its streams. An id is the stream's name and a number that grows."""
 
     def __init__(self) -> None:
-        self._events: deque[tuple[int, str, JSONRPCMessage | None]] = deque(maxlen=MAX_EVENTS)
+        self._events: deque[tuple[int, str, bytes]] = deque(maxlen=MAX_EVENTS)
         self._last = 0
 
-    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        """Keep an event; its id. Without a message it only marks where a stream begins."""
+    def keep(self, stream: str, message: bytes) -> bytes:
+        """Keep an event; its id."""
         self._last += 1
-        self._events.append((self._last, stream_id, message))
-        return f"{stream_id}/{self._last}"
+        self._events.append((self._last, stream, message))
+        return self.last_id(stream)
 
-    async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """Send again what followed on the same stream.
+    def last_id(self, stream: str) -> bytes:
+        """An id for the stream after everything sent so far."""
+        return f"{stream}/{self._last}".encode()
 
-        Returns:
-            The stream, if more will come on it. None when its answer is among what was sent, or nothing is left of it.
+    def after(self, last_event_id: str) -> tuple[str, list[tuple[bytes, bytes]]]:
+        """The stream that an id names, and what was sent on it afterwards: ids and messages, as far as they are kept.
+
+        An id that was never given names no stream: an empty name, and nothing.
         """
-        stream_id, _, number = last_event_id.rpartition("/")
-        if (
-            not number.isdecimal()
-            or int(number) > self._last
-            or all(stream != stream_id for _, stream, _ in self._events)
-        ):
-            return None
-        is_over = False
-        for event, stream, message in tuple(self._events):
-            if stream == stream_id and event > int(number) and message is not None:
-                await send_callback(EventMessage(message, f"{stream_id}/{event}"))
-                is_over = isinstance(message, JSONRPCResponse | JSONRPCError)
-        return None if is_over else stream_id
+        stream, _, number = last_event_id.rpartition("/")
+        if not (number.isascii() and number.isdecimal() and len(number) < 20 and int(number) <= self._last):
+            return "", []
+        sent = [(n, message) for n, name, message in self._events if name == stream and n > int(number)]
+        return stream, [(f"{stream}/{n}".encode(), message) for n, message in sent]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """A stream that the client can take up again.
+
+    Attributes:
+        name: Of the stream, within the session.
+        primed: The revision lets a stream begin with an event without data, which tells its id.
+    """
+
+    sent: SentEvents
+    name: str
+    primed: bool
+
+    def event(self, message: bytes) -> bytes:
+        """A message as an event that is kept."""
+        return event(message, self.sent.keep(self.name, message))
+
+    def primer(self, event_id: bytes = b"") -> bytes:
+        """What the stream begins with: the id after which it goes on, the last one unless another is given."""
+        if not self.primed:
+            return b""
+        named = event_id or self.sent.last_id(self.name)
+        return b"id: " + named + b"\r\nretry: " + str(RETRY_MS).encode() + b"\r\ndata: \r\n\r\n"

@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.protocol.conversation import conversation
-from mcp_gateway.protocol.dispatcher import Dispatcher
+from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import PARSE_ERROR, Refusal
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.protocol.server import GatewayServer
+from mcp_gateway.transports.event_stream import event, stream
 from mcp_gateway.transports.framing import parse
 from mcp_gateway.transports.problem import problem
 
@@ -26,11 +27,6 @@ log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 1.0
 MISSED_PINGS = 2
-_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
 
 
 class SseTransport:
@@ -39,7 +35,7 @@ class SseTransport:
     def __init__(self, server: GatewayServer, *, messages_path: str = "/messages") -> None:
         self._server = server
         self._messages_path = messages_path
-        self._sessions: dict[str, Dispatcher] = {}
+        self._sessions: dict[str, Duplex] = {}
         self._closing = anyio.Event()
 
     @property
@@ -72,39 +68,34 @@ class SseTransport:
             self._sessions[session_id] = dispatcher
             try:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
                     tasks.start_soon(self._end_on_close, dispatcher, outbox)
                     tasks.start_soon(self._ping, dispatcher, outbox)
-                    await self._write(send, outbox, self._endpoint(scope, session_id))
+                    await self._stream(outbox, receive, send, self._endpoint(scope, session_id))
                     tasks.cancel_scope.cancel()
             finally:
                 del self._sessions[session_id]
                 outbox.close()
 
-    async def _write(self, send: Send, outbox: Outbox, endpoint: str) -> None:
+    async def _stream(self, outbox: Outbox, receive: Receive, send: Send, endpoint: str) -> None:
         settings = self._server.gateway.settings
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        data = b"event: endpoint\r\ndata: " + endpoint.encode() + b"\r\n\r\n"
-        with anyio.CancelScope() as slow_reader:
-            while not outbox.closed:
-                # A reader that takes nothing for so long holds memory and will not come back.
-                slow_reader.deadline = anyio.current_time() + settings.mcp.slow_reader_seconds
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-                slow_reader.deadline = float("inf")
-                data = await _next_events(outbox, settings.http.sse_ping_seconds)
-            slow_reader.deadline = anyio.current_time() + settings.mcp.slow_reader_seconds
-            await send({"type": "http.response.body", "body": data, "more_body": False})
-        if slow_reader.cancelled_caught:
-            log.warning("a client stopped reading its stream, which was closed")
+        await stream(
+            outbox,
+            receive,
+            send,
+            first=b"event: endpoint\r\ndata: " + endpoint.encode() + b"\r\n\r\n",
+            show=event,
+            ping_seconds=settings.http.sse_ping_seconds,
+            slow_reader_seconds=settings.mcp.slow_reader_seconds,
+        )
 
-    async def _end_on_close(self, dispatcher: Dispatcher, outbox: Outbox) -> None:
+    async def _end_on_close(self, dispatcher: Duplex, outbox: Outbox) -> None:
         await self._closing.wait()
         await dispatcher.finish(FINISH_SECONDS)
         with anyio.move_on_after(FINISH_SECONDS):
             await outbox.drained()
         outbox.close()
 
-    async def _ping(self, dispatcher: Dispatcher, outbox: Outbox) -> None:
+    async def _ping(self, dispatcher: Duplex, outbox: Outbox) -> None:
         limits = self._server.gateway.settings.mcp
         missed = 0
         while missed < MISSED_PINGS:
@@ -137,17 +128,3 @@ class SseTransport:
 
     def _endpoint(self, scope: Scope, session_id: str) -> str:
         return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"
-
-
-async def _next_events(outbox: Outbox, ping_seconds: float) -> bytes:
-    """The messages that wait, as events; a comment when none came for a while; nothing when it is over."""
-    with anyio.move_on_after(ping_seconds):
-        messages = await outbox.take()
-        return b"".join(b"event: message\r\ndata: " + message + b"\r\n\r\n" for message in messages)
-    return b": ping\r\n\r\n"
-
-
-async def _until_gone(receive: Receive, stream: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    stream.cancel()

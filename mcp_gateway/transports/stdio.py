@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_gateway.protocol.conversation import conversation
-from mcp_gateway.protocol.dispatcher import Dispatcher
+from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import Refusal
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.protocol.served import Served
@@ -50,7 +50,7 @@ async def serve_stdio(gateway: Served, pipes: Pipes | None = None) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def _read_until_told(gateway: Served, dispatcher: Dispatcher, fd: int) -> None:
+async def _read_until_told(gateway: Served, dispatcher: Duplex, fd: int) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def stop_reading() -> None:
@@ -62,7 +62,7 @@ async def _read_until_told(gateway: Served, dispatcher: Dispatcher, fd: int) -> 
         tasks.cancel_scope.cancel()
 
 
-async def _read(dispatcher: Dispatcher, fd: int, max_bytes: int) -> None:
+async def _read(dispatcher: Duplex, fd: int, max_bytes: int) -> None:
     lines = Lines(max_bytes)
     reader = _Reader(fd)
     while chunk := await reader.read():

@@ -1,57 +1,177 @@
-"""Streamable HTTP at `/mcp`: the SDK's sessions and rules, driving our server."""
+"""Streamable HTTP at `/mcp`: every message a POST, answered with JSON or, when something precedes the answer, events.
+
+Ours on the SDK's rules, instead of its transport: that one knows no batches, mixes up requests of one id, takes those
+of an impossible id for notifications, and costs eight tasks a request.
+"""
 
 from __future__ import annotations
 
-from mcp.server.streamable_http import EventStore
-from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from starlette.types import ASGIApp, Receive, Scope, Send
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
+import anyio
+from anyio.abc import TaskGroup
+from mcp_types import INTERNAL_ERROR
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.requests import Request as HttpRequest
+from starlette.types import Receive, Scope, Send
+
+from mcp_gateway.protocol.conversation import has_envelope
+from mcp_gateway.protocol.encoding import encode
+from mcp_gateway.protocol.messages import Parsed, Refusal, Request
 from mcp_gateway.protocol.server import GatewayServer
-from mcp_gateway.transports.resumption import SentEvents
+from mcp_gateway.transports.framing import parse
+from mcp_gateway.transports.http_sessions import HttpSession
+from mcp_gateway.transports.reply import attended
+from mcp_gateway.transports.responses import EVENTS, JSON, Headers, accepts, refuse, respond
+from mcp_gateway.transports.single_exchange import SingleExchange
 
-# How long a client waits before it takes up a stream again.
-RETRY_MS = 500
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 30.0
+MISSING_SESSION = "Initialize first, and send the Mcp-Session-Id that the answer has"
+UNKNOWN_SESSION = "There is no such session, or no longer; initialize again"
 
 
-class SessionManager(StreamableHTTPSessionManager):
-    """The SDK's, with a memory of what was sent for each session instead of one for all."""
+class StreamableHttp:
+    """All that is served at `/mcp`. Use it within `running()`."""
+
+    def __init__(self, server: GatewayServer) -> None:
+        self._server = server
+        self._limits = server.gateway.settings.http
+        self._sessions: dict[str, HttpSession] = {}
+        self._closing = False
+        self._tasks: TaskGroup
+        self._single = SingleExchange(server, self._spawn)
 
     @property
-    def event_store(self) -> EventStore:
-        """A new one each time: the SDK asks for it when it opens a session."""
-        return SentEvents()
+    def session_count(self) -> int:
+        """Sessions that are open."""
+        return len(self._sessions)
 
-    @event_store.setter
-    def event_store(self, _: EventStore | None) -> None:
-        """The SDK sets it, to none."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hold what outlives a request; leave out sessions that are idle for long."""
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._expire)
+            yield
+            self._tasks.cancel_scope.cancel()
 
-
-def session_manager(server: GatewayServer) -> StreamableHTTPSessionManager:
-    """The sessions. Host, Origin and body size are the guard's business; the SDK checks the size once more."""
-    http = server.gateway.settings.http
-    return SessionManager(
-        server,
-        session_idle_timeout=http.session_idle_seconds,
-        max_sessions=http.max_sessions,
-        max_request_body_size=http.max_body_bytes,
-        retry_interval=RETRY_MS,
-    )
-
-
-def endpoint(manager: StreamableHTTPSessionManager) -> ASGIApp:
-    """What serves `/mcp`."""
-    return _Trimmed(StreamableHTTPASGIApp(manager))
-
-
-class _Trimmed:
-    """Takes blanks off the ends of the protocol's header values: no part of them (RFC 9110, 5.5), but uvicorn keeps
-    them and the SDK compares."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def close(self) -> None:
+        """End all sessions: what runs is given a moment, and the streams end properly."""
+        self._closing = True
+        for session in list(self._sessions.values()):
+            self._tasks.start_soon(self._end, session, FINISH_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = scope["headers"]
-        if any(name[:4] == b"mcp-" and value.strip() != value for name, value in headers):
-            scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in headers]}
-        await self._app(scope, receive, send)
+        """Serve one HTTP request."""
+        headers, method = _headers(scope), scope["method"]
+        if method == "POST":
+            await self._post(headers, scope, receive, send)
+        elif method in {"GET", "DELETE"} and _is_of_handshakes(headers):
+            await self._in_session(headers, method, receive, send)
+        else:
+            allowed = b"POST, GET, DELETE" if _is_of_handshakes(headers) else b"POST"
+            await refuse(send, 405, "Method not allowed", headers=[(b"allow", allowed)])
+
+    async def _post(self, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        if not (accepts(headers, JSON) and accepts(headers, EVENTS)):
+            await refuse(send, 406, f"The client must accept both {JSON} and {EVENTS}")
+        elif headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            await refuse(send, 415, f"Messages are sent as {JSON}")
+        else:
+            parsed = parse(await HttpRequest(scope, receive).body())
+            await self._take(parsed, headers, scope, receive, send)
+
+    async def _take(self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        session_id = headers.get("mcp-session-id")
+        if not _is_of_handshakes(headers):
+            await self._single.serve(parsed, scope, receive, send)
+        elif session_id is None:
+            await self._take_without_session(parsed, scope, receive, send)
+        elif (session := self._sessions.get(session_id)) is None:
+            await refuse(send, 404, UNKNOWN_SESSION)
+        else:
+            await self._take_in_session(session, parsed, send)
+
+    async def _take_without_session(self, parsed: Parsed, scope: Scope, receive: Receive, send: Send) -> None:
+        match parsed:
+            case Request(method="initialize"):
+                await self._open(parsed, send)
+            case Request(method="ping"):
+                await respond(send, encode({"jsonrpc": "2.0", "id": parsed.id, "result": {}}))
+            case Request() if has_envelope(parsed.params):
+                await self._single.serve(parsed, scope, receive, send)
+            case Refusal():
+                await refuse(send, 400, parsed.message, parsed.code, parsed.id)
+            case _:
+                request_id = parsed.id if isinstance(parsed, Request) else None
+                await refuse(send, 400, MISSING_SESSION, request_id=request_id)
+
+    async def _open(self, request: Request, send: Send) -> None:
+        if self._closing or self.session_count >= self._limits.max_sessions:
+            log.warning("a client was refused: too many sessions are open", extra={"sessions": self.session_count})
+            await refuse(send, 503, "Too many open sessions", INTERNAL_ERROR, request.id, [(b"retry-after", b"30")])
+            return
+        session = HttpSession(self._server)
+        with session.used(), session.reply(send) as reply:
+            answer = await session.take(request, reply)
+            if session.is_open:
+                self._sessions[session.id] = session
+                reply.headers.append((b"mcp-session-id", session.id.encode()))
+            await reply.end(answer)
+
+    async def _take_in_session(self, session: HttpSession, parsed: Parsed, send: Send) -> None:
+        seconds = self._limits.sse_ping_seconds
+        with session.used(), session.reply(send) as reply:
+            with attended(seconds, lambda: reply.keep_open(seconds), self._spawn):
+                answer = await session.take(parsed, reply)
+            if answer is None and not isinstance(parsed, Request):
+                await respond(send, None, 202)
+            else:
+                await reply.end(answer, 400 if isinstance(parsed, Refusal) else 200)
+
+    async def _in_session(self, headers: Headers, method: str, receive: Receive, send: Send) -> None:
+        """Serve GET, which listens, and DELETE, which ends the session."""
+        session = self._sessions.get(headers.get("mcp-session-id", ""))
+        if "mcp-session-id" not in headers:
+            await refuse(send, 400, MISSING_SESSION)
+        elif session is None:
+            await refuse(send, 404, UNKNOWN_SESSION)
+        elif method == "DELETE":
+            await self._end(session, 0)
+            await respond(send, None)
+        elif not accepts(headers, EVENTS):
+            await refuse(send, 406, f"The client must accept {EVENTS}")
+        else:
+            with session.used():
+                await session.listen(headers.get("last-event-id"), receive, send)
+
+    async def _end(self, session: HttpSession, seconds: float) -> None:
+        self._sessions.pop(session.id, None)
+        await session.end(seconds)
+
+    async def _expire(self) -> None:
+        pause = min(self._limits.session_idle_seconds / 4, MAX_PAUSE_SECONDS)
+        while True:
+            await anyio.sleep(pause)
+            oldest = anyio.current_time() - self._limits.session_idle_seconds
+            for session in list(self._sessions.values()):
+                if session.is_idle and session.idle_since < oldest:
+                    await self._end(session, 0)
+
+    def _spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.start_soon(job)
+
+
+def _headers(scope: Scope) -> Headers:
+    """The headers by name. Blanks around a value are no part of it (RFC 9110, 5.5), but not every server takes them."""
+    return {name.decode("latin-1"): value.decode("latin-1").strip(" \t") for name, value in scope["headers"]}
+
+
+def _is_of_handshakes(headers: Headers) -> bool:
+    version = headers.get("mcp-protocol-version")
+    return version is None or version in HANDSHAKE_PROTOCOL_VERSIONS

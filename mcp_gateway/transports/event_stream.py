@@ -1,0 +1,86 @@
+"""Server-sent events: how they look, and how a stream of them is written to a client that may be slow or gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import anyio
+from starlette.types import Receive, Send
+
+from mcp_gateway.protocol.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+COMMENT = b": ping\r\n\r\n"
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+def event(message: bytes, event_id: bytes = b"") -> bytes:
+    """A message as an event; with an id the client can ask for what followed it."""
+    named = b"id: " + event_id + b"\r\n" if event_id else b""
+    return b"event: message\r\n" + named + b"data: " + message + b"\r\n\r\n"
+
+
+async def stream(
+    outbox: Outbox,
+    receive: Receive,
+    send: Send,
+    *,
+    first: bytes,
+    show: Callable[[bytes], bytes],
+    ping_seconds: float,
+    slow_reader_seconds: float,
+) -> None:
+    """Answer with a stream of all that comes into the outbox, until it is closed or the client is gone.
+
+    Args:
+        first: What the stream begins with.
+        show: A message as an event.
+        ping_seconds: After so long without a message a comment is sent, to keep the connection open.
+        slow_reader_seconds: A client that takes nothing for so long is given up.
+    """
+
+    async def next_chunk() -> bytes:
+        with anyio.move_on_after(ping_seconds):
+            return b"".join(show(message) for message in await outbox.take())
+        return COMMENT
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(until_gone, receive, tasks.cancel_scope.cancel)
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        data, more = first, True
+        while more and await in_time(send, data, slow_reader_seconds, more=True):
+            data = await next_chunk()
+            more = not outbox.closed
+        if not more:
+            await in_time(send, data, slow_reader_seconds, more=False)
+        tasks.cancel_scope.cancel()
+
+
+async def in_time(send: Send, data: bytes, seconds: float, *, more: bool) -> bool:
+    """Send a part of the body.
+
+    Returns:
+        Whether the client took it; if not, it holds memory and will not come back.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+    except TimeoutError:
+        log.warning("a client stopped reading its stream, which was closed")
+        return False
+    except OSError:  # some servers say so when the client is gone
+        return False
+    return True
+
+
+async def until_gone(receive: Receive, then: Callable[[], object]) -> None:
+    """Wait until the client hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    then()

@@ -1,0 +1,152 @@
+"""The response to one POST of streamable HTTP: a JSON document, or events once something precedes the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+from starlette.types import Send
+
+from mcp_gateway.transports.event_stream import COMMENT, HEADERS, event, in_time
+from mcp_gateway.transports.responses import respond
+from mcp_gateway.transports.resumption import Resumable
+
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+
+
+class Reply:
+    """Implements `dispatcher.Channel`.
+
+    Args:
+        slow_reader_seconds: A client that takes nothing for so long is given up.
+        resumable: None: what the client does not get is lost, and `on_lost` is told.
+        on_lost: Called when the client is given up.
+
+    Attributes:
+        headers: Of a response that is a JSON document, besides those of every response.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        slow_reader_seconds: float,
+        resumable: Resumable | None = None,
+        on_lost: Callable[[], object] | None = None,
+    ) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._to_client: Send | None = send
+        self._slow_reader_seconds = slow_reader_seconds
+        self._resumable = resumable
+        self._on_lost = on_lost
+        self._streaming = False
+        self._ended = False
+        self._lock: anyio.Lock | None = None
+        self._over: anyio.Event | None = None
+
+    @property
+    def detach(self) -> Callable[[], Awaitable[None]] | None:
+        """Ends the response; the client takes it up again. None where it would not know how."""
+        return self._detach if self._resumable is not None and self._resumable.primed else None
+
+    async def send(self, message: bytes) -> None:
+        """Send what precedes the answer."""
+        async with self._writing():
+            if not self._ended:
+                await self._begin()
+                await self._write(self._event(message))
+
+    async def keep_open(self, seconds: float) -> None:
+        """Send a comment now and then, so that nobody in between takes the connection for dead."""
+        while not self._ended:
+            async with self._writing():
+                if not self._ended:
+                    await self._begin()
+                    await self._write(COMMENT)
+            await anyio.sleep(seconds)
+
+    async def end(self, answer: bytes | None, status: int = 200) -> None:
+        """Send the answer, or end without one when the request was cancelled.
+
+        Args:
+            status: Of a response that is not under way yet.
+        """
+        if not self._streaming and answer is not None:
+            self._ended = True
+            if self._to_client is not None:
+                await respond(self._to_client, answer, status, self.headers)
+            return
+        async with self._writing():
+            await self._begin()
+            self._ended = True
+            await self._write(b"" if answer is None else self._event(answer), more=False)
+        if self._over is not None:
+            self._over.set()
+
+    async def resume(self, send: Send, last_event_id: str) -> None:
+        """Go on in another response, with what followed the event. Returns when the reply has ended."""
+        if self._resumable is None:
+            raise RuntimeError("a reply that cannot be resumed was")
+        self._over = self._over or anyio.Event()
+        async with self._writing():
+            if not self._ended:
+                await self._write(b"", more=False)
+            self._to_client = send
+            _, missed = self._resumable.sent.after(last_event_id)
+            shown = b"".join(event(message, event_id) for event_id, message in missed)
+            await self._start(self._resumable.primer(last_event_id.encode()) + shown)
+            if self._ended:
+                await self._write(b"", more=False)
+                self._over.set()
+        await self._over.wait()
+
+    async def _detach(self) -> None:
+        async with self._writing():
+            await self._begin()
+            await self._write(b"", more=False)
+            self._to_client = None
+
+    def _writing(self) -> anyio.Lock:
+        self._lock = self._lock or anyio.Lock()
+        return self._lock
+
+    async def _begin(self) -> None:
+        if not self._streaming:
+            self._streaming = True
+            await self._start(b"" if self._resumable is None else self._resumable.primer())
+
+    async def _start(self, first: bytes) -> None:
+        if self._to_client is not None:
+            await self._to_client({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        if first:
+            await self._write(first)
+
+    def _event(self, message: bytes) -> bytes:
+        return event(message) if self._resumable is None else self._resumable.event(message)
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        to_client = self._to_client
+        if to_client is not None and not await in_time(to_client, data, self._slow_reader_seconds, more=more):
+            self._to_client = None
+            if self._on_lost is not None:
+                self._on_lost()
+
+
+@contextmanager
+def attended(seconds: float, attend: Callable[[], Coroutine[Any, Any, None]], spawn: Spawn) -> Iterator[None]:
+    """Run `attend` beside a block that takes longer than some seconds, until it is left. Quick blocks pay a timer."""
+    scope = anyio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await attend()
+
+    timer = asyncio.get_running_loop().call_later(seconds, spawn, run)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        scope.cancel()

@@ -1,0 +1,47 @@
+"""What streamable HTTP answers with besides streams: JSON-RPC documents, refusals among them, and nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from starlette.types import Send
+
+from mcp_gateway.protocol.dispatcher import error_answer
+from mcp_gateway.protocol.encoding import encode
+from mcp_gateway.protocol.messages import INVALID_REQUEST, RequestId
+
+JSON, EVENTS = "application/json", "text/event-stream"
+
+Headers = Mapping[str, str]
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+async def respond(send: Send, body: bytes | None, status: int = 200, headers: RawHeaders = ()) -> None:
+    """Send a JSON document, or a response without a body."""
+    length = [(b"content-length", str(len(body or b"")).encode())]
+    kind = [] if body is None else [(b"content-type", JSON.encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*kind, *length, *headers]})
+    await send({"type": "http.response.body", "body": body or b""})
+
+
+async def refuse(
+    send: Send,
+    status: int,
+    message: str,
+    code: int = INVALID_REQUEST,
+    request_id: RequestId | None = None,
+    headers: RawHeaders = (),
+) -> None:
+    """Send a JSON-RPC error."""
+    await respond(send, encode(error_answer(request_id, code, message)), status, headers)
+
+
+def accepts(headers: Headers, media_type: str) -> bool:
+    """Whether the client takes a response of this type."""
+    return not {media_type, media_type.partition("/")[0] + "/*", "*/*"}.isdisjoint(_accepted(headers.get("accept", "")))
+
+
+@lru_cache(maxsize=256)
+def _accepted(header: str) -> frozenset[str]:
+    return frozenset(part.partition(";")[0].strip().lower() for part in header.split(","))
