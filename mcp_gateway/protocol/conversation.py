@@ -41,16 +41,6 @@ class Handshake:
         await aclose_shielded(self.connection)
 
 
-async def serve_once(
-    server: GatewayServer, context: RequestContext, connection: Connection, method: str, params: Params
-) -> dict[str, Any]:
-    """Serve a request that brought its envelope, of which the connection was made."""
-    try:
-        return await server.answer(context, connection, method, params)
-    finally:
-        await aclose_shielded(connection)
-
-
 @asynccontextmanager
 async def conversation(
     server: GatewayServer, outbox: Outbox, *, kind: str, session_id: str | None = None
@@ -101,7 +91,7 @@ class _Eras:
         connection = Connection.from_envelope(
             route.protocol_version, route.client_info, route.client_capabilities, outbound=self._notify_only
         )
-        return await serve_once(self._server, context, connection, method, params)
+        return await self._server.answer(context, connection, method, params)
 
 
 def has_envelope(params: Params) -> bool:

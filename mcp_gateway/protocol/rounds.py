@@ -7,7 +7,6 @@ this possible travels with the client, sealed: any instance of the gateway can s
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -32,12 +31,13 @@ class Rounds:
     """
 
     def __init__(self, params: Mapping[str, Any], revision: Revision) -> None:
-        state = json.loads(params.get("requestState") or "{}")
+        given = params.get("requestState")
+        state = json.loads(given) if given else {}
         # A client may also answer unasked; what it says is its own in any case.
         self._asked: Mapping[str, str] | None = state.get("asked")
         self._answers: dict[str, Any] = {**(params.get("inputResponses") or {}), **state.get("answers", {})}
         self._revision = revision
-        self._times: Counter[str] = Counter()
+        self._times: dict[str, int] = {}
         self._used: dict[str, Any] = {}
         self._digests: dict[str, str] = {}
         self._open: dict[str, dict[str, Any]] = {}
@@ -72,8 +72,8 @@ class Rounds:
 
     def _numbered(self, key: str) -> str:
         """The key of the question on the wire: the second time it is asked, it is another question."""
-        self._times[key] += 1
-        return key if self._times[key] == 1 else f"{key}-{self._times[key]}"
+        times = self._times[key] = self._times.get(key, 0) + 1
+        return key if times == 1 else f"{key}-{times}"
 
     def _answered(self, key: str, question: Question) -> Answer | None:
         request = request_of(question, self._revision)

@@ -43,7 +43,7 @@ from mcp_types import (
     SubscriptionsListenRequestParams,
     ToolsCapability,
 )
-from mcp_types.methods import CLIENT_REQUESTS, INPUT_REQUIRED_METHODS, validate_client_request
+from mcp_types.methods import CLIENT_REQUESTS, INPUT_REQUIRED_METHODS, is_input_required, validate_client_request
 from pydantic import ValidationError
 
 from mcp_gateway import __version__
@@ -117,6 +117,7 @@ class GatewayServer(Server[Any]):
         )
         self._listen = ListenHandler(ListenBus(gateway.resources))
         self.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
+        self._stamp = {SERVER_INFO_META_KEY: self.server_info_stamp}
         self._with_headers: dict[str, Mapping[str, Any] | None] = {}
         gateway.registry.on_change(self._with_headers.clear)
         gateway.registry.on_change(gateway.resources.lists_changed)
@@ -203,19 +204,17 @@ class GatewayServer(Server[Any]):
 
     async def _answer_envelope(self, asked: _Asked, serve: Method) -> dict[str, Any]:
         validate_client_request(asked.method, asked.revision.name, asked.params)
+        if asked.params.get("requestState") is not None:
+            result = await self._sealed(_sdk_context(asked), lambda ctx: self._run_again(asked, ctx, serve))
+        else:
+            result = await self._run(asked, serve)
+            if is_input_required(result):
+                result = await self._sealed(_sdk_context(asked), partial(_already, result))
+        return self._envelope(asked.method, result)
 
-        async def run(ctx: ServerRequestContext[Any, Any]) -> HandlerResult:
-            return await self._run(replace(asked, params=ctx.params or {}), serve)
-
-        ctx = ServerRequestContext(
-            session=ServerSession(asked.context, asked.connection),
-            lifespan_context=None,
-            protocol_version=asked.revision.name,
-            method=asked.method,
-            params=asked.params,
-            request_id=asked.context.request_id,
-        )
-        return self._envelope(asked.method, await self._sealed(ctx, run))
+    async def _run_again(self, asked: _Asked, ctx: ServerRequestContext[Any, Any], serve: Method) -> dict[str, Any]:
+        """Serve a request that comes back, with its state opened."""
+        return await self._run(replace(asked, params=ctx.params or {}), serve)
 
     async def _run(self, asked: _Asked, serve: Method) -> dict[str, Any]:
         context, connection, revision, params = asked.context, asked.connection, asked.revision, asked.params
@@ -266,9 +265,8 @@ class GatewayServer(Server[Any]):
 
     def _envelope(self, method: str, result: Any) -> dict[str, Any]:
         """2026-07-28: what every result, a dictionary, says besides."""
-        meta = {SERVER_INFO_META_KEY: self.server_info_stamp}
         complete = {} if "resultType" in result else {"resultType": "complete", **_CACHE_HINTS.get(method, {})}
-        return {**complete, **result, "_meta": meta}
+        return {**complete, **result, "_meta": self._stamp}
 
     def schema_with_headers(self, tool: object) -> Mapping[str, Any] | None:
         """The input schema of a tool, if some of its arguments are repeated as headers (2026-07-28)."""
@@ -310,6 +308,22 @@ def _methods(gateway: Served) -> dict[str, Method]:
         "completion/complete": partial(completion.complete, registry),
         "logging/setLevel": log_levels.set_level,
     }
+
+
+def _sdk_context(asked: _Asked) -> ServerRequestContext[Any, Any]:
+    """A request as the SDK's boundary of sealed state wants it."""
+    return ServerRequestContext(
+        session=ServerSession(asked.context, asked.connection),
+        lifespan_context=None,
+        protocol_version=asked.revision.name,
+        method=asked.method,
+        params=asked.params,
+        request_id=asked.context.request_id,
+    )
+
+
+async def _already(result: HandlerResult, _: ServerRequestContext[Any, Any]) -> HandlerResult:
+    return result
 
 
 def _translate(error: GatewayError, revision: Revision) -> MCPError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_urlsafe
+from time import monotonic
 
 import anyio
 from starlette.types import Receive, Send
@@ -31,7 +32,7 @@ class HttpSession:
 
     def __init__(self, server: GatewayServer) -> None:
         self.id = token_urlsafe(32)
-        self.idle_since = anyio.current_time()
+        self.idle_since = monotonic()
         self._limits = server.gateway.settings
         self._waiting = Outbox(WAITING_BYTES)
         self._dispatcher = Dispatcher(
@@ -66,7 +67,7 @@ class HttpSession:
             yield
         finally:
             self._in_use -= 1
-            self.idle_since = anyio.current_time()
+            self.idle_since = monotonic()
 
     @contextmanager
     def reply(self, send: Send) -> Iterator[Reply]:

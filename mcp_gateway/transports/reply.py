@@ -138,15 +138,20 @@ class Reply:
 @contextmanager
 def attended(seconds: float, attend: Callable[[], Coroutine[Any, Any, None]], spawn: Spawn) -> Iterator[None]:
     """Run `attend` beside a block that takes longer than some seconds, until it is left. Quick blocks pay a timer."""
-    scope = anyio.CancelScope()
+    scopes: list[anyio.CancelScope] = []
 
     async def run() -> None:
-        with scope:
+        with scopes[0]:
             await attend()
 
-    timer = asyncio.get_running_loop().call_later(seconds, spawn, run)
+    def begin() -> None:
+        scopes.append(anyio.CancelScope())
+        spawn(run)
+
+    timer = asyncio.get_running_loop().call_later(seconds, begin)
     try:
         yield
     finally:
         timer.cancel()
-        scope.cancel()
+        for scope in scopes:
+            scope.cancel()

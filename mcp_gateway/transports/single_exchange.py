@@ -19,20 +19,20 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.transport_context import TransportContext
 from mcp_types import HEADER_MISMATCH
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers as RawHeaders
 from starlette.types import Receive, Scope, Send
 
-from mcp_gateway.protocol.conversation import serve_once
 from mcp_gateway.protocol.dispatcher import RequestContext, answer_to, error_answer
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import Notification, Parsed, Refusal, Request, RequestId
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import until_gone
 from mcp_gateway.transports.reply import Reply, Spawn, attended
-from mcp_gateway.transports.responses import refuse, respond
+from mcp_gateway.transports.responses import Headers, refuse, respond
 
 # Until then a client that hangs up is not noticed; most requests are over before.
 WATCH_SECONDS = 0.05
+Route = InboundModernRoute | InboundLadderRejection
 _TRANSPORT = TransportContext(kind="streamable-http", can_send_request=False)
 
 
@@ -48,12 +48,16 @@ class SingleExchange:
         self._spawn = spawn
         self._limits = server.gateway.settings
 
-    async def serve(self, parsed: Parsed, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what a POST brought: a request, or a notification, which is accepted and changes nothing."""
-        headers = Headers(scope=scope)
+    async def serve(self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what a POST brought: a request, or a notification, which is accepted and changes nothing.
+
+        Args:
+            headers: By name.
+        """
         match parsed:
             case Request():
-                await self._serve(parsed, headers, receive, send)
+                route = self._route(parsed, headers, scope)
+                await self._serve(parsed, route, headers, receive, send)
             case Notification() | None:
                 rejection = unsupported_protocol_version_rejection(headers.get("mcp-protocol-version", ""))
                 await (respond(send, None, 202) if rejection is None else _reject(send, rejection, None))
@@ -62,8 +66,7 @@ class SingleExchange:
             case _:
                 await refuse(send, 400, "A request or a notification is expected, one at a time")
 
-    async def _serve(self, request: Request, headers: Headers, receive: Receive, send: Send) -> None:
-        route = self._route(request, headers)
+    async def _serve(self, request: Request, route: Route, headers: Headers, receive: Receive, send: Send) -> None:
         if isinstance(route, InboundLadderRejection):
             await _reject(send, route, request.id)
             return
@@ -86,17 +89,17 @@ class SingleExchange:
         context = RequestContext(_TRANSPORT, reply, request.id, headers=headers)
         connection = Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
         try:
-            result = serve_once(self._server, context, connection, request.method, request.params)
+            result = self._server.answer(context, connection, request.method, request.params)
             return await answer_to(request, result)
         finally:
             context.close()
 
-    def _route(self, request: Request, headers: Headers) -> InboundModernRoute | InboundLadderRejection:
+    def _route(self, request: Request, headers: Headers, scope: Scope) -> Route:
         """Who asks, and in which revision; or why it is not served, by the SDK's rules."""
-        duplicated = find_duplicated_routing_header(headers.items())
+        duplicated = _duplicated(headers, scope)
         if duplicated is not None:
             return InboundLadderRejection(HEADER_MISMATCH, f"{duplicated} header appears more than once")
-        route = classify_inbound_request({"method": request.method, "params": request.params}, headers=_folded(headers))
+        route = classify_inbound_request({"method": request.method, "params": request.params}, headers=headers)
         if isinstance(route, InboundLadderRejection) or request.method != "tools/call":
             return route
         params = request.params or {}
@@ -104,12 +107,18 @@ class SingleExchange:
         arguments = params.get("arguments") or {}
         if schema is None or not isinstance(arguments, dict):
             return route
-        return validate_mcp_param_headers(schema, arguments, headers) or route
+        return validate_mcp_param_headers(schema, arguments, _raw(scope)) or route
 
 
-def _folded(headers: Headers) -> dict[str, str]:
-    """The headers by name. Blanks around a value are no part of it (RFC 9110, 5.5), but not every server takes them."""
-    return {name: value.strip(" \t") for name, value in headers.items()}
+def _duplicated(headers: Headers, scope: Scope) -> str | None:
+    if len(headers) == len(scope["headers"]):
+        return None
+    return find_duplicated_routing_header(_raw(scope).items())
+
+
+def _raw(scope: Scope) -> RawHeaders:
+    """With those that were sent twice."""
+    return RawHeaders(raw=[(name, value.strip(b" \t")) for name, value in scope["headers"]])
 
 
 async def _reject(send: Send, rejection: InboundLadderRejection, request_id: RequestId | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -89,22 +90,24 @@ class StreamableHttp:
     async def _take(self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = headers.get("mcp-session-id")
         if not _is_of_handshakes(headers):
-            await self._single.serve(parsed, scope, receive, send)
+            await self._single.serve(parsed, headers, scope, receive, send)
         elif session_id is None:
-            await self._take_without_session(parsed, scope, receive, send)
+            await self._take_without_session(parsed, headers, scope, receive, send)
         elif (session := self._sessions.get(session_id)) is None:
             await refuse(send, 404, UNKNOWN_SESSION)
         else:
             await self._take_in_session(session, parsed, send)
 
-    async def _take_without_session(self, parsed: Parsed, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _take_without_session(
+        self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         match parsed:
             case Request(method="initialize"):
                 await self._open(parsed, send)
             case Request(method="ping"):
                 await respond(send, encode({"jsonrpc": "2.0", "id": parsed.id, "result": {}}))
             case Request() if has_envelope(parsed.params):
-                await self._single.serve(parsed, scope, receive, send)
+                await self._single.serve(parsed, headers, scope, receive, send)
             case Refusal():
                 await refuse(send, 400, parsed.message, parsed.code, parsed.id)
             case _:
@@ -158,7 +161,7 @@ class StreamableHttp:
         pause = min(self._limits.session_idle_seconds / 4, MAX_PAUSE_SECONDS)
         while True:
             await anyio.sleep(pause)
-            oldest = anyio.current_time() - self._limits.session_idle_seconds
+            oldest = monotonic() - self._limits.session_idle_seconds
             for session in list(self._sessions.values()):
                 if session.is_idle and session.idle_since < oldest:
                     await self._end(session, 0)
