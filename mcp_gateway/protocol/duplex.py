@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -23,7 +22,7 @@ class Duplex(Dispatcher):
     def __init__(self, outbox: Outbox, *, kind: str, max_running: int = 256, ask_seconds: float = 60) -> None:
         super().__init__(outbox, kind=kind, max_running=max_running, ask_seconds=ask_seconds)
         self.outbox = outbox
-        self._admitted: deque[tuple[Request, Send]] = deque()
+        self._admitted: list[tuple[Request, Send]] = []
         self._hiring = False
         self._is_one_idle = False
         self._wanted = Signal()
@@ -84,7 +83,7 @@ class Duplex(Dispatcher):
             self._hiring = False
             asyncio.get_running_loop().call_soon(self._hire)  # runs as soon as a request waits, or all are served
             while self._admitted:
-                request, send = self._admitted.popleft()
+                request, send = self._admitted.pop(0)
                 send(await self.serve(request, self.outbox))
                 await self.outbox.room()
             if self._is_one_idle:

@@ -12,16 +12,17 @@ class Signal:
     """Wakes everybody who waits for something to change; they look again whether it did."""
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
+        self._event: anyio.Event | None = None  # an event is large, and most are never waited for
 
     def wake(self) -> None:
         """Something changed."""
-        self._event.set()
+        if self._event is not None:
+            self._event.set()
+            self._event = None
 
     async def wait(self) -> None:
         """Wait for the next change."""
-        if self._event.is_set():
-            self._event = anyio.Event()
+        self._event = self._event or anyio.Event()
         await self._event.wait()
 
 

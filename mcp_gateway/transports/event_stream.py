@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -41,24 +42,36 @@ async def stream(
     Args:
         first: What the stream begins with.
         show: A message as an event.
-        ping_seconds: After so long without a message a comment is sent, to keep the connection open.
+        ping_seconds: After so long without a message a comment is sent, to keep the connection open; an empty message
+            stands for it.
         slow_reader_seconds: A client that takes nothing for so long is given up.
     """
 
-    async def next_chunk() -> bytes:
-        with anyio.move_on_after(ping_seconds):
-            return b"".join(show(message) for message in await outbox.take())
-        return COMMENT
-
+    later = asyncio.get_running_loop().call_later  # a scope with a deadline for each message would cost more than it
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(until_gone, receive, tasks.cancel_scope.cancel)
+
+        def give_up() -> None:
+            log.warning("a client stopped reading its stream, which was closed")
+            tasks.cancel_scope.cancel()
+
+        async def write(data: bytes, *, more: bool = True) -> None:
+            patience = later(slow_reader_seconds, give_up)
+            try:
+                await send({"type": "http.response.body", "body": data, "more_body": more})
+            except OSError:  # some servers say so when the client is gone
+                tasks.cancel_scope.cancel()
+            finally:
+                patience.cancel()
+
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        data, more = first, True
-        while more and await in_time(send, data, slow_reader_seconds, more=True):
-            data = await next_chunk()
-            more = not outbox.closed
-        if not more:
-            await in_time(send, data, slow_reader_seconds, more=False)
+        await write(first)
+        while not outbox.closed:
+            ping = later(ping_seconds, outbox.put, b"")
+            messages = await outbox.take()
+            ping.cancel()
+            await write(b"".join(show(message) if message else COMMENT for message in messages))
+        await write(b"", more=False)
         tasks.cancel_scope.cancel()
 
 

@@ -43,7 +43,7 @@ def http_app(gateway: Served) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with server.running(), streamable.running():
+        async with server.running(), sse.running(), streamable.running():
             yield
 
     app = Starlette(

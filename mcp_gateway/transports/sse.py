@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from secrets import token_urlsafe
 from urllib.parse import quote
 
 import anyio
+from anyio.abc import TaskGroup
 from mcp.shared.exceptions import MCPError
 from mcp_types import REQUEST_TIMEOUT
 from starlette.datastructures import Headers, QueryParams
@@ -30,28 +34,38 @@ MISSED_PINGS = 2
 
 
 class SseTransport:
-    """All SSE sessions of one process."""
+    """All SSE sessions of one process. Use it within `running()`."""
 
     def __init__(self, server: GatewayServer, *, messages_path: str = "/messages") -> None:
         self._server = server
         self._messages_path = messages_path
         self._sessions: dict[str, Duplex] = {}
-        self._closing = anyio.Event()
+        self._closing = False
+        self._tasks: TaskGroup
 
     @property
     def session_count(self) -> int:
         """Streams that are open."""
         return len(self._sessions)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hold what is done beside the streams."""
+        async with anyio.create_task_group() as self._tasks:
+            yield
+            self._tasks.cancel_scope.cancel()
+
     def close(self) -> None:
         """End all streams: what runs is given a moment, and the streams end properly."""
-        self._closing.set()
+        self._closing = True
+        for session in self._sessions.values():
+            self._tasks.start_soon(_end, session)
 
     async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /sse`: open a session and stream to it until either side has had enough."""
         if scope["method"] != "GET":
             await problem(405, "Open the stream with GET.", headers={"Allow": "GET"})(scope, receive, send)
-        elif self.session_count >= self._server.gateway.settings.http.max_sessions or self._closing.is_set():
+        elif self.session_count >= self._server.gateway.settings.http.max_sessions or self._closing:
             await problem(503, "Too many open sessions.", headers={"Retry-After": "30"})(scope, receive, send)
         else:
             await self._serve(scope, receive, send)
@@ -64,14 +78,11 @@ class SseTransport:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = token_urlsafe(32)
         outbox = Outbox()
-        async with conversation(self._server, outbox, kind="sse", session_id=session_id) as dispatcher:
-            self._sessions[session_id] = dispatcher
+        async with conversation(self._server, outbox, kind="sse", session_id=session_id) as session:
+            self._sessions[session_id] = session
             try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._end_on_close, dispatcher, outbox)
-                    tasks.start_soon(self._ping, dispatcher, outbox)
+                with self._pinged(session):
                     await self._stream(outbox, receive, send, self._endpoint(scope, session_id))
-                    tasks.cancel_scope.cancel()
             finally:
                 del self._sessions[session_id]
                 outbox.close()
@@ -88,25 +99,33 @@ class SseTransport:
             slow_reader_seconds=settings.mcp.slow_reader_seconds,
         )
 
-    async def _end_on_close(self, dispatcher: Duplex, outbox: Outbox) -> None:
-        await self._closing.wait()
-        await dispatcher.finish(FINISH_SECONDS)
-        with anyio.move_on_after(FINISH_SECONDS):
-            await outbox.drained()
-        outbox.close()
-
-    async def _ping(self, dispatcher: Duplex, outbox: Outbox) -> None:
+    @contextmanager
+    def _pinged(self, session: Duplex) -> Iterator[None]:
+        """Ping the client while the block runs, and close its stream when it answers no longer."""
         limits = self._server.gateway.settings.mcp
-        missed = 0
-        while missed < MISSED_PINGS:
-            await anyio.sleep(limits.ping_seconds)
+        later = asyncio.get_running_loop().call_later  # not a task that sleeps: there may be ten thousand
+        missed, timer = 0, None
+
+        async def ping() -> None:
+            nonlocal missed, timer
             try:
-                await dispatcher.send_raw_request("ping", None, {"timeout": limits.ask_seconds})
+                await session.send_raw_request("ping", None, {"timeout": limits.ask_seconds})
                 missed = 0
             except MCPError as error:
                 missed = missed + 1 if error.code == REQUEST_TIMEOUT else 0
-        log.warning("a client answers no pings, its stream was closed")
-        outbox.close()
+            if session.outbox.closed:
+                return
+            if missed < MISSED_PINGS:
+                timer = later(limits.ping_seconds, self._tasks.start_soon, ping)
+            else:
+                log.warning("a client answers no pings, its stream was closed")
+                session.outbox.close()
+
+        timer = later(limits.ping_seconds, self._tasks.start_soon, ping)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _take(self, scope: Scope, receive: Receive) -> Response:
         if scope["method"] != "POST":
@@ -128,3 +147,10 @@ class SseTransport:
 
     def _endpoint(self, scope: Scope, session_id: str) -> str:
         return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"
+
+
+async def _end(session: Duplex) -> None:
+    await session.finish(FINISH_SECONDS)
+    with anyio.move_on_after(FINISH_SECONDS):
+        await session.outbox.drained()
+    session.outbox.close()
