@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -97,7 +97,7 @@ class _Eras:
 def has_envelope(params: Params) -> bool:
     """Whether a request carries its own protocol version: one of the era without handshakes."""
     meta = (params or {}).get("_meta")
-    return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
 
 
 def _handshake_refused(params: Params) -> MCPError:
