@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
 
 import anyio
 import anyio.to_thread
@@ -12,7 +17,7 @@ import anyio.to_thread
 from mcp_gateway.protocol.conversation import conversation
 from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import Refusal
-from mcp_gateway.protocol.outbox import Outbox
+from mcp_gateway.protocol.outbox import Outbox, Signal
 from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.stdout_guard import Pipes, claim_stdout
@@ -21,6 +26,11 @@ from mcp_gateway.transports.framing import Lines, parse
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 256 * 1024
+# Chunks that wait to be taken before the pipe is left alone; the loop reads up to 256 KiB at a time.
+MAX_CHUNKS = 4
+
+Read = Callable[[], Awaitable[bytes]]
+
 # Clients send SIGTERM a few seconds after closing our input; by then everything has to be answered and gone.
 FINISH_SECONDS = 1.2
 FLUSH_SECONDS = 0.3
@@ -64,33 +74,70 @@ async def _read_until_told(gateway: Served, dispatcher: Duplex, fd: int) -> None
 
 async def _read(dispatcher: Duplex, fd: int, max_bytes: int) -> None:
     lines = Lines(max_bytes)
-    reader = _Reader(fd)
-    while chunk := await reader.read():
-        for line in lines.feed(chunk):
-            await dispatcher.receive(line if isinstance(line, Refusal) else parse(line))
+    async with _reading(fd) as read:
+        while chunk := await read():
+            for line in lines.feed(chunk):
+                await dispatcher.receive(line if isinstance(line, Refusal) else parse(line))
     if rest := lines.end():
         await dispatcher.receive(parse(rest))
 
 
-class _Reader:
-    """Reads a descriptor without blocking the loop: by waiting for it, or in a thread where it cannot be waited for."""
+@asynccontextmanager
+async def _reading(fd: int) -> AsyncIterator[Read]:
+    """How to read a descriptor without blocking the loop: some bytes, and none at the end."""
+    if not _is_pipe(fd):
+        yield partial(_read_in_turn, fd)
+        return
+    arriving = _Arriving()
+    pipe = os.fdopen(os.dup(fd), "rb", buffering=0)  # the loop closes what it reads
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: arriving, pipe)
+    try:
+        yield arriving.read
+    finally:
+        transport.close()
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._can_wait = _is_pipe(fd) or os.isatty(fd)
+
+async def _read_in_turn(fd: int) -> bytes:
+    """Of a file in a thread; of a terminal, which stays as the shell left it, when there is something."""
+    if not os.isatty(fd):
+        return await anyio.to_thread.run_sync(os.read, fd, CHUNK_BYTES, abandon_on_cancel=True)
+    await anyio.wait_readable(fd)
+    try:
+        return os.read(fd, CHUNK_BYTES)
+    except OSError:  # it was hung up
+        return b""
+
+
+class _Arriving(asyncio.Protocol):
+    """What comes through a pipe. anyio would begin and end watching it for each read."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.ReadTransport
+        self._chunks: list[bytes] = []
+        self._arrived = Signal()
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.ReadTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._chunks.append(data)
+        if len(self._chunks) == MAX_CHUNKS:
+            self._transport.pause_reading()
+        self._arrived.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._arrived.wake()
 
     async def read(self) -> bytes:
-        """Some bytes; none at the end."""
-        if not self._can_wait:
-            return await anyio.to_thread.run_sync(os.read, self._fd, CHUNK_BYTES, abandon_on_cancel=True)
-        while True:
-            await anyio.wait_readable(self._fd)
-            try:
-                return os.read(self._fd, CHUNK_BYTES)
-            except BlockingIOError:  # one socket for both directions, made non-blocking for writing
-                continue
-            except OSError:  # reset, or a terminal that was hung up
-                return b""
+        """Everything that came since the last time."""
+        while not self._chunks and not self._ended:
+            await self._arrived.wait()
+        chunks, self._chunks = self._chunks, []
+        if len(chunks) >= MAX_CHUNKS and not self._ended:
+            self._transport.resume_reading()
+        return b"".join(chunks)
 
 
 async def _write(outbox: Outbox, fd: int, everything: anyio.CancelScope) -> None:
