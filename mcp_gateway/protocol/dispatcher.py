@@ -58,6 +58,25 @@ class Handlers(Protocol):
 
 
 @dataclass(slots=True)
+class _Running:
+    """A request that was admitted.
+
+    Attributes:
+        scope: Of the task that serves it, from when one does.
+        cancelled: The client withdrew it, or the end came.
+    """
+
+    scope: anyio.CancelScope | None = None
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Stop it."""
+        self.cancelled = True
+        if self.scope is not None:
+            self.scope.cancel()
+
+
+@dataclass(slots=True)
 class _Question:
     """A request of ours, until it is answered."""
 
@@ -85,7 +104,7 @@ class Dispatcher:
         self._channel = channel
         self._max_running = max_running
         self._ask_seconds = ask_seconds
-        self._running: dict[RequestId, anyio.CancelScope] = {}
+        self._running: dict[RequestId, _Running] = {}
         self._busy = 0
         self._freed = Signal()
         self._questions: dict[RequestId, _Question] = {}
@@ -100,7 +119,9 @@ class Dispatcher:
         """
         match message:
             case Request():
-                return await self.admit(message) or await self.serve(message, channel)
+                refusal = await self.admit(message)
+                with anyio.CancelScope() as scope:
+                    return refusal or await self.serve(message, channel, scope)
             case Notification():
                 await self.note(message)
             case Response():
@@ -122,33 +143,39 @@ class Dispatcher:
         if request.id in self._running:
             return encode(error_answer(request.id, INVALID_REQUEST, "A request with this id is still running"))
         self._busy += 1
-        self._running[request.id] = anyio.CancelScope()
+        self._running[request.id] = _Running()
         return None
 
-    async def serve(self, request: Request, channel: Channel) -> bytes | None:
-        """Serve a request that was admitted, in the caller's task.
+    async def serve(self, request: Request, channel: Channel, scope: anyio.CancelScope) -> bytes | None:
+        """Serve a request that was admitted.
+
+        Args:
+            scope: In which the caller waits for this. Cancelled together with the request: then leave it.
 
         Returns:
             The answer; None when the client cancelled the request.
         """
-        context, answer = RequestContext(self.transport, channel, request.id, self), b""
-        scope = self._running[request.id]
+        running, context, answer = self._running[request.id], self._context(channel, request.id), None
+        running.scope = scope
         try:
-            with scope:
+            if not running.cancelled:
                 answer, _ = await answer_to(request, self.handlers.on_request(context, request.method, request.params))
-            if not scope.cancel_called:
-                return answer
-            return self._farewell(request.id) if self._closed else None
+        except anyio.get_cancelled_exc_class():
+            if not running.cancelled:
+                raise
         finally:
             context.close()
-            self._running.pop(request.id, None)
+            del self._running[request.id]
             self._release()
+        if not running.cancelled:
+            return answer
+        return self._farewell(request.id) if self._closed else None
 
     async def note(self, notification: Notification) -> None:
         """Take note of a notification."""
         if notification.method == "notifications/cancelled":
             self._cancel(notification.params or {})
-        context = RequestContext(self.transport, self._channel, None, self)
+        context = self._context(self._channel, None)
         await self.handlers.on_notify(context, notification.method, notification.params)
 
     def hear(self, response: Response) -> None:
@@ -163,8 +190,8 @@ class Dispatcher:
         self._closed = True
         self._fail_questions()
         await self._idle(seconds)
-        for scope in list(self._running.values()):
-            scope.cancel()
+        for running in list(self._running.values()):
+            running.cancel()
         await self._idle(CLEANUP_SECONDS)
 
     async def _idle(self, seconds: float) -> None:
@@ -222,10 +249,13 @@ class Dispatcher:
     def _cancel(self, params: Mapping[str, Any]) -> None:
         request_id, reason = params.get("requestId"), params.get("reason")
         # A dict would find 1 under True and under 1.0, which are not ids.
-        scope = self._running.get(request_id) if type(request_id) in (int, str) else None  # type: ignore[arg-type]
-        if scope is not None:
+        running = self._running.get(request_id) if type(request_id) in (int, str) else None  # type: ignore[arg-type]
+        if running is not None:
             log.info("request cancelled", extra={"request_id": request_id, "reason": str(reason)[:MAX_REASON_SHOWN]})
-            scope.cancel()
+            running.cancel()
+
+    def _context(self, channel: Channel, request_id: RequestId | None) -> RequestContext:
+        return RequestContext(self.transport, channel, request_id, self)
 
     def _farewell(self, request_id: RequestId) -> bytes:
         return encode(error_answer(request_id, CONNECTION_CLOSED, "The server is shutting down"))

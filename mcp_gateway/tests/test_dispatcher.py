@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, cast
 
 import anyio
@@ -19,6 +20,8 @@ from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.transports.framing import parse
 
 pytestmark = pytest.mark.anyio
+
+_left = ContextVar("_left", default="nothing")
 
 Work = Callable[[RequestContext, Any], Any]
 
@@ -161,6 +164,46 @@ async def test_requests_that_wait_for_nothing_share_a_task_and_one_that_waits_ho
         for gate in gates.values():
             gate.set()
         assert len(await answers(outbox, 10)) == 10
+
+
+async def test_what_a_handler_leaves_in_its_context_is_not_for_the_next() -> None:
+    seen: list[str] = []
+
+    async def work(context: RequestContext, params: Any) -> str:
+        seen.append(_left.get())
+        _left.set(f"from {context.request_id}")
+        return "done"
+
+    outbox = Outbox()
+    async with Duplex(outbox, kind="test").serving(Handlers(work)) as dispatcher:
+        for number in range(5):
+            await dispatcher.receive(call(number))
+        await answers(outbox, 5)
+
+    assert seen == ["nothing"] * 5
+
+
+async def test_a_cancelled_request_takes_nobody_with_it() -> None:
+    """Neither one that waits beside it, nor those that its task would have served."""
+    gate = anyio.Event()
+
+    async def work(context: RequestContext, params: Any) -> str:
+        if context.request_id in {0, 1}:
+            await gate.wait()
+        return "done"
+
+    outbox = Outbox()
+    async with Duplex(outbox, kind="test", max_running=4).serving(Handlers(work)) as dispatcher:
+        for number in range(4):
+            await dispatcher.receive(call(number))
+        dispatcher._cancel({"requestId": 3})  # before it began
+        await answers(outbox, 1)
+        dispatcher._cancel({"requestId": 0})
+        await dispatcher.receive(call(4))
+        gate.set()
+
+        assert sorted(answer["id"] for answer in await answers(outbox, 2)) == [1, 4]
+        assert (dispatcher._running, dispatcher._busy) == ({}, 0)
 
 
 async def test_at_the_end_what_runs_is_given_time_and_the_rest_an_answer() -> None:
