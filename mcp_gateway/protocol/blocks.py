@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
+from orjson import Fragment
+
 from mcp_gateway.content import Audio, Block, EmbeddedResource, Image, ResourceLink, Text
 from mcp_gateway.protocol.versions import Revision
 
@@ -41,8 +43,8 @@ def contents(content: Block, uri: str) -> dict[str, Any]:
             return {"uri": uri, "mimeType": "text/uri-list", "text": content.uri}
 
 
-def text_block(text: str) -> dict[str, Any]:
-    """A block of text."""
+def text_block(text: str | Fragment) -> dict[str, Any]:
+    """A block of text, which may be encoded already."""
     return {"type": "text", "text": text}
 
 

@@ -20,6 +20,18 @@ def encode(value: Any) -> bytes:
         return _encode_slowly(value)
 
 
+def encoded_twice(value: Any) -> tuple[orjson.Fragment, orjson.Fragment]:
+    """A value as JSON, and that as a JSON string: both made once, to be put into a message as they are.
+
+    Raises:
+        ValueError: As `encode`.
+    """
+    data = encode(value)
+    # All that JSON itself can hold of what a string has to escape; orjson would look at each character again.
+    quoted = b'"' + data.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    return orjson.Fragment(data), orjson.Fragment(quoted)
+
+
 def _encode_slowly(value: Any) -> bytes:
     """For what orjson refuses although it is JSON: huge integers, deep nesting; lone surrogates become `?`."""
     try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from orjson import Fragment
+
 from mcp_gateway.errors import InvalidCursor
 from mcp_gateway.pagination import Cursors
+from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.versions import Revision
 from mcp_gateway.registry import Registry
@@ -59,7 +62,8 @@ class Listing(Generic[T]):
             self._first_pages.clear()
             self._made_of = self._registry.revision
         if revision.name not in self._first_pages:
-            self._first_pages[revision.name] = self._page(None, revision)
+            page = self._page(None, revision)
+            self._first_pages[revision.name] = {**page, self._name: Fragment(encode(page[self._name]))}
         return self._first_pages[revision.name]
 
     def _page(self, after: str | None, revision: Revision) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp_gateway.errors import GatewayError, InternalError, MissingCapability
 from mcp_gateway.protocol.blocks import block, text_block
-from mcp_gateway.protocol.encoding import encode
+from mcp_gateway.protocol.encoding import encode, encoded_twice
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.versions import Revision
 from mcp_gateway.registry import Outcome, Registered, Registry
@@ -67,9 +67,10 @@ def _succeeded(outcome: Outcome, revision: Revision) -> dict[str, Any]:
     if outcome.content is not None:
         blocks = [block(item, revision) for item in outcome.content.blocks]
         return {"content": blocks, "isError": True} if outcome.content.is_error else {"content": blocks}
-    result: dict[str, Any] = {"content": [text_block(encode(outcome.value).decode())]}
+    structured, text = encoded_twice(outcome.value)
+    result: dict[str, Any] = {"content": [text_block(text)]}
     if revision.structured:
-        result["structuredContent"] = outcome.value
+        result["structuredContent"] = structured
     return result
 
 
