@@ -9,3 +9,8 @@ compile() {
 }
 compile pyproject.toml requirements/build.in --extra kafka --group dev -o requirements/dev.txt
 compile pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/run.txt
+compile_peer() {
+    compile "benchmarks/protocol/peers/python/$1.in" -o "benchmarks/protocol/peers/python/$1.txt"
+}
+compile_peer sdk
+compile_peer fastmcp
