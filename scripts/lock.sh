@@ -14,3 +14,4 @@ compile_peer() {
 }
 compile_peer sdk
 compile_peer fastmcp
+sh scripts/test_clients.sh lock

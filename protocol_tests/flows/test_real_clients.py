@@ -1,110 +1,157 @@
-"""Unmodified official clients connect over every transport and find a film."""
+"""Clients that other people wrote go through all that they can do, on every transport that they know.
+
+`scripts/test_clients.sh` installs them; `real_clients` has the table of what each can do. Each runs once, on all its
+transports at the same time, and says what it saw; here it is judged.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.client.sse import sse_client
 
-from protocol_tests.gateways import COMMAND, ROOT, environment, http_gateway
+from protocol_tests.documents import DOCS
+from protocol_tests.flows.real_clients import FIXTURES, REAL_CLIENTS, STEPS, RealClient
+from protocol_tests.gateways import http_gateway
 
-pytestmark = pytest.mark.anyio
-
-PYTHON1 = ROOT / ".cache" / "clients" / "python1" / "bin" / "python"
-TYPESCRIPT = ROOT / "protocol_tests" / "clients" / "typescript"
-TRANSPORTS = ["stdio", "sse", "http"]
+AT_A_TIME = 3
+CASES = [(name, transport) for name, client in REAL_CLIENTS.items() for transport in client.revisions]
+Runs = Mapping[str, Future[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("gateway")
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """The runs of the clients that the tests ask for, some at a time."""
+    folder = tmp_path_factory.mktemp("clients")
+    params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = [name for name in REAL_CLIENTS if any(each.get("name") == name for each in params)]
+    with http_gateway(folder / "data", FIXTURES) as gateway, ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {name: pool.submit(REAL_CLIENTS[name].run, gateway.url, folder / "data", folder) for name in wanted}
+        pool.shutdown(cancel_futures=True)
 
 
-@pytest.fixture(scope="module")
-def url(data_dir: Path) -> Iterator[str]:
-    with http_gateway(data_dir) as gateway:
-        yield gateway.url
+@pytest.mark.parametrize(("name", "transport"), CASES)
+def test_a_client_takes_all_its_steps(name: str, transport: str, runs: Runs) -> None:
+    client = REAL_CLIENTS[name]
+    client.needed()
+
+    seen = runs[name].result()[transport]
+
+    failed = {step: told["failed"] for step, told in seen.items() if isinstance(told, dict) and "failed" in told}
+    assert not failed
+    assert set(seen) == client.steps
+    assert seen.pop("connect") == {"name": "media-gateway", "revision": client.revisions[transport]}
+    assert {step: seen.pop(step) for step in client.own} == client.own
+    for step, told in seen.items():
+        CHECKS[step](told)
 
 
-def check(seen: dict[str, Any]) -> None:
-    """The Dark Knight of 2008 first, and both Dunes with scores and reasons."""
-    assert seen["server"]["name"] == "media-gateway"
-    assert {"search_titles", "get_titles", "resolve_title"} <= set(seen["tools"])
-    first = seen["search"]["items"][0]
+def tools(told: list[str]) -> None:
+    """Those of the gateway, of its plugins and of the fixtures, each once."""
+    assert {"search_titles", "get_titles", "resolve_title", "test_tool_with_progress"} <= set(told)
+    assert len(told) == len(set(told))
+
+
+def resources(told: list[str]) -> None:
+    assert {"gateway://health", "gateway://plugins", "test://watched-resource"} <= set(told)
+
+
+def templates(told: list[str]) -> None:
+    assert sorted(told) == ["media://people/{id}", "media://titles/{id}", "test://template/{id}/data"]
+
+
+def prompts(told: list[str]) -> None:
+    assert {"test_simple_prompt", "test_prompt_with_arguments"} <= set(told)
+
+
+def call(told: dict[str, Any]) -> None:
+    """The film first."""
+    first = told["items"][0]
     assert (first["id"], first["title"], first["year"]) == ("tt0468569", "The Dark Knight", 2008)
-    dunes = {c["title"]["year"]: c for c in seen["resolved"]["candidates"] if c["title"]["title"] == "Dune"}
-    assert {1984, 2021} <= set(dunes)
-    assert all(candidate["score"] > 0 and candidate["reason"] for candidate in dunes.values())
 
 
-def needed(path: Path, what: str) -> None:
-    """Skip on a machine where the client cannot be had; fail in CI."""
-    if not path.exists():
-        message = f"{what} is not installed; run scripts/test_clients.sh"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+def progress(told: dict[str, Any]) -> None:
+    """Every report, in order, before the result; with its message where the revision has messages."""
+    assert [report[:2] for report in told["reports"]] == [[0, 100], [50, 100], [100, 100]]
+    messages = [(report[2:] or [None])[0] for report in told["reports"]]
+    assert messages in ([None] * 3, [f"Completed step {done} of 100" for done in (0, 50, 100)])
+    assert told["text"] == "Reported progress three times."
 
 
-def drive(client: list[str], transport: str, url: str, data_dir: Path) -> dict[str, Any]:
-    target = {
-        "stdio": [COMMAND, "serve", "--data-dir", str(data_dir)],
-        "sse": [f"{url}/sse"],
-        "http": [f"{url}/mcp"],
-    }[transport]
-    done = subprocess.run(
-        [*client, transport, *target], env=environment(), capture_output=True, text=True, timeout=90, check=False
+def read(told: dict[str, str]) -> None:
+    """A resource of a template, with a film and with a variable."""
+    film = json.loads(told["media://titles/tt0468569"])
+    assert (film["title"], film["directors"]) == ("The Dark Knight", ["Christopher Nolan"])
+    assert json.loads(told["test://template/7/data"]) == {"id": "7", "templateTest": True, "data": "Data for ID: 7"}
+
+
+def prompt(told: str) -> None:
+    assert told == "Prompt with arguments: arg1='paris', arg2='two'"
+
+
+def complete(told: dict[str, list[str]]) -> None:
+    """Few values, and no more than the hundred that clients accept."""
+    assert told["template"] == ["123", "124"]
+    assert told["prompt"] == ["paris", "park", "party"]
+    assert told["many"] == [f"value-{number:03}" for number in range(100)]
+
+
+def level(told: list[str]) -> None:
+    """What is at the level or above."""
+    assert told == ["warning", "error", "critical", "alert", "emergency"]
+
+
+def subscribe(told: list[str]) -> None:
+    assert told == ["test://watched-resource"]
+
+
+def cancel(told: str) -> None:
+    assert told == "stopped"
+
+
+CHECKS: Mapping[str, Callable[[Any], None]] = {
+    check.__name__: check
+    for check in (
+        tools, resources, templates, prompts, call, progress, read, prompt, complete, level, subscribe, cancel
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_the_old_python_sdk(transport: str, url: str, data_dir: Path) -> None:
-    needed(PYTHON1, "the old Python SDK")
+@pytest.mark.parametrize("name", REAL_CLIENTS)
+def test_a_client_is_the_version_that_the_table_says(name: str) -> None:
+    client = REAL_CLIENTS[name]
+    locked = client.lock.read_text("utf-8")
 
-    check(drive([str(PYTHON1), str(ROOT / "protocol_tests/clients/python1/client.py")], transport, url, data_dir))
-
-
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_the_typescript_sdk(transport: str, url: str, data_dir: Path) -> None:
-    needed(TYPESCRIPT / "node_modules", "the TypeScript SDK")
-    node = shutil.which("node")
-    assert node is not None
-
-    check(drive([node, str(TYPESCRIPT / "client.mjs")], transport, url, data_dir))
+    if client.lock.suffix == ".json":
+        wanted = json.loads(locked)["dependencies"].items()
+        assert client.version in {f"{package}@{version}".rpartition("npm:")[2] for package, version in wanted}
+    else:
+        assert f"\n{client.version} " in f"\n{locked}"
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-@pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_the_python_sdk(transport: str, mode: Any, url: str, data_dir: Path) -> None:
-    server: Any = {
-        "stdio": StdioServerParameters(command=COMMAND, args=["serve", "--data-dir", str(data_dir)], env=environment()),
-        "sse": None,
-        "http": f"{url}/mcp",
-    }[transport]
-    if server is None:
-        server = sse_client(f"{url}/sse")
+def test_every_step_is_taken_on_every_transport() -> None:
+    for transport in ("stdio", "sse", "http"):
+        taken = [client.steps for client in REAL_CLIENTS.values() if transport in client.revisions]
+        assert set(STEPS) <= set().union(*taken)
 
-    async with Client(server, mode=mode) as client:
-        tools = (await client.list_tools()).tools
-        search = await client.call_tool("search_titles", {"query": "the dark knight"})
-        resolved = await client.call_tool("resolve_title", {"name": "Dune"})
-        info = client.server_info
 
-    assert info is not None
-    check(
-        {
-            "server": {"name": info.name},
-            "tools": [tool.name for tool in tools],
-            "search": search.structured_content,
-            "resolved": resolved.structured_content,
-        }
-    )
+def test_the_page_about_clients_says_what_the_table_says() -> None:
+    page = (DOCS / "reference" / "clients.md").read_text("utf-8")
+    expected = "\n".join(row(client) for client in REAL_CLIENTS.values())
+
+    assert expected in page, f"the page must have these rows:\n{expected}"
+
+
+def test_what_a_client_lacks_is_a_step() -> None:
+    for client in REAL_CLIENTS.values():
+        assert set(client.lacks) <= set(STEPS)
+
+
+def row(client: RealClient) -> str:
+    """A client as a row of the page's table."""
+    agreed = sorted({revision or "2024-11-05" for revision in client.revisions.values()})
+    lacks = ", ".join(step for step in STEPS if step in client.lacks) or "nothing"
+    return f"| `{client.version}` | {', '.join(client.revisions)} | {', '.join(agreed)} | {lacks} |"
