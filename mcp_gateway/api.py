@@ -36,6 +36,7 @@ from mcp_gateway.hookspecs import hookimpl
 from mcp_gateway.interfaces import Importers, IngestProgress
 from mcp_gateway.pagination import Cursors, Keyset, Links, NumberedPage, Page, SortKey, link_header, links_of, offset_of
 from mcp_gateway.services import Services
+from mcp_gateway.skills import Skill, skill
 
 __all__ = [
     "LOG_LEVELS",
@@ -77,6 +78,7 @@ __all__ = [
     "SamplingAnswer",
     "SamplingRequest",
     "Services",
+    "Skill",
     "SortKey",
     "Text",
     "Unauthenticated",
@@ -87,4 +89,5 @@ __all__ = [
     "links_of",
     "offset_of",
     "prompt",
+    "skill",
 ]

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 from pydantic import BaseModel
-from starlette.routing import BaseRoute
 
 from mcp_gateway.capability import Capability, Prompt
 from mcp_gateway.services import Services
+from mcp_gateway.skills import Skill
+
+if TYPE_CHECKING:  # over stdio nobody needs Starlette
+    from starlette.routing import BaseRoute
 
 PROJECT = "mcp_gateway"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-Contribution = Capability | Prompt | BaseRoute
+Contribution: TypeAlias = "Capability | Prompt | Skill | BaseRoute"
 
 
 @hookspec
@@ -55,7 +58,7 @@ def lifespan(services: Services, settings: BaseModel) -> AbstractAsyncContextMan
     """The plugin's life: an async context manager that yields what it registers.
 
     Entered once per start, in a task of its own, within `startup_seconds`; left when the gateway stops, last
-    started first. Yields capabilities, prompts and Starlette routes. State is its local variables.
+    started first. Yields capabilities, prompts, skills and Starlette routes. State is its local variables.
     Raising, hanging or registering something wrong quarantines the plugin.
     """
     raise NotImplementedError

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
+from mcp_gateway import lean_imports
 from mcp_gateway.stdout_guard import claim_stdout, occupy_closed_streams
 
 
 def main() -> None:
     """Run the command line."""
+    gc.disable()  # until the start is over, see `cli/starting.py`: nearly all that imports make stays
+    lean_imports.install()
     closed = occupy_closed_streams()
     if _speaks_stdio(sys.argv[1:]):
         if closed & {0, 1}:

@@ -7,55 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from pydantic import BaseModel, ValidationError
-from starlette.routing import BaseRoute
 
-from mcp_gateway.arguments import Validator, check, compile_schema, from_text, is_suspect, refuse_nul, without_nulls
+from mcp_gateway.arguments import check, from_text, is_suspect, refuse_nul, without_nulls
 from mcp_gateway.call import Call
-from mcp_gateway.capability import Capability, Definition, Prompt
+from mcp_gateway.capability import Definition, Prompt
 from mcp_gateway.content import Content, Message, Text
+from mcp_gateway.contributions import Contributions, Registered, RegisteredPrompt, compiled, keys_of
 from mcp_gateway.errors import Forbidden, GatewayError, InternalError, InvalidParams, NotFound, Unavailable
 from mcp_gateway.hookspecs import Contribution
 from mcp_gateway.limits import RateLimit
+from mcp_gateway.skills import Skill
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 COMPLETION_SECONDS = 5.0
 MAX_URI_LENGTH = 2048
-
-_VARIABLE_NAMES = re.compile(r"(?<=[{?&/#.+,])[A-Za-z0-9_*]+(?=[},])")
-
 # Paths of the gateway itself; a plugin's route may not begin with one.
 RESERVED_PATHS = ("/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics", "/openapi.json")
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A capability, who brought it, and its compiled schemas."""
-
-    plugin: str
-    capability: Capability
-    input: Validator
-    output: Validator | None
-    template: UriTemplate | None
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredPrompt:
-    """A prompt and who brought it."""
-
-    plugin: str
-    prompt: Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +44,6 @@ class Outcome:
 
     value: dict[str, Any] | None = None
     content: Content | None = None
-
-
-@dataclass(slots=True)
-class _Contributions:
-    capabilities: list[Registered] = field(default_factory=list)
-    prompts: list[RegisteredPrompt] = field(default_factory=list)
-    routes: list[BaseRoute] = field(default_factory=list)
 
 
 class Registry:
@@ -83,7 +56,7 @@ class Registry:
     """
 
     def __init__(self, *, profile: str = "full", call_seconds: float = 30, rate_limit: RateLimit | None = None) -> None:
-        self._by_plugin: dict[str, _Contributions] = {}
+        self._by_plugin: dict[str, Contributions] = {}
         self._profile = profile
         self._call_seconds = call_seconds
         self._rate_limit = rate_limit
@@ -97,17 +70,7 @@ class Registry:
         Raises:
             Definition: A name, URI or route is taken or wrong; the message names it.
         """
-        new = _Contributions()
-        for item in contributions:
-            match item:
-                case Capability():
-                    new.capabilities.append(_compile(plugin, item))
-                case Prompt():
-                    new.prompts.append(RegisteredPrompt(plugin, item))
-                case BaseRoute():
-                    new.routes.append(item)
-                case _:
-                    raise Definition(f"yielded a {type(item).__name__}, which is not a capability, prompt or route")
+        new = compiled(plugin, contributions)
         self._refuse_taken(plugin, new)
         self._by_plugin[plugin] = new
         self._changed()
@@ -189,6 +152,11 @@ class Registry:
         """The Starlette routes of the plugins."""
         return [route for contributions in self._by_plugin.values() for route in contributions.routes]
 
+    def skills(self) -> list[Skill]:
+        """All skills, by URI."""
+        skills = (skill for contributions in self._by_plugin.values() for skill in contributions.skills)
+        return sorted(skills, key=lambda skill: skill.uri)
+
     async def invoke(self, registered: Registered, arguments: Mapping[str, Any], call: Call) -> Outcome:
         """Run a capability: count, authorise, validate, run within the time limit, validate the result.
 
@@ -241,11 +209,11 @@ class Registry:
         if self._rate_limit is not None:
             self._rate_limit.take(call)
 
-    def _refuse_taken(self, plugin: str, new: _Contributions) -> None:
+    def _refuse_taken(self, plugin: str, new: Contributions) -> None:
         others = [r for r in self._capabilities.values() if r.plugin != plugin]
-        taken = {key: r.plugin for r in others for key in _keys(r.capability)}
+        taken = {key: r.plugin for r in others for key in keys_of(r.capability)}
         for registered in new.capabilities:
-            for key in _keys(registered.capability):
+            for key in keys_of(registered.capability):
                 if key in taken:
                     raise Definition(f"{registered.capability.name}: {key} is taken by plugin {taken[key]!r}")
                 taken[key] = registered.plugin
@@ -279,40 +247,10 @@ class Registry:
         self._prompts = _sorted({p.prompt.name: p for p in prompts})
 
     def _offered(self, registered: Registered) -> bool:
-        if not registered.capability.tool:
-            return False
-        if self._profile == "full":
-            return True
-        if self._profile == "discovery":
-            return not registered.capability.advanced
-        return registered.plugin in {name.strip() for name in self._profile.split(",")}
-
-
-def _compile(plugin: str, capability: Capability) -> Registered:
-    try:
-        return Registered(
-            plugin,
-            capability,
-            compile_schema(capability.input_schema),
-            compile_schema(capability.output_schema) if capability.output_schema is not None else None,
-            UriTemplate.parse(capability.uri) if capability.uri and capability.is_template else None,
-        )
-    except (ValueError, InvalidUriTemplate) as error:
-        raise Definition(f"{capability.name}: {error}") from None
-
-
-def _keys(capability: Capability) -> list[str]:
-    keys = [f"the name {capability.name!r}"]
-    if capability.uri:
-        keys.append(f"the URI {_unnamed(capability.uri)!r}")
-    if capability.rest:
-        keys.append(f"the route {capability.rest.method} {_unnamed(capability.rest.path)}")
-    return keys
-
-
-def _unnamed(template: str) -> str:
-    """A template whatever its variables are called: two that differ in that only match the same."""
-    return _VARIABLE_NAMES.sub("", template)
+        capability, profile = registered.capability, self._profile
+        if profile in {"full", "discovery"}:
+            return capability.tool and (profile == "full" or not capability.advanced)
+        return capability.tool and registered.plugin in {name.strip() for name in profile.split(",")}
 
 
 def _params(registered: Registered, arguments: Mapping[str, Any]) -> Any:

@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -60,6 +59,23 @@ class HttpSection(Section):
         description="Listen beyond this machine although nobody has to sign in. Only behind a proxy that does it.",
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    max_bodies_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="What the bodies of all requests that are served may have together; beyond it only small ones are "
+        "read.",
+    )
+    max_header_bytes: int = Field(
+        64 * 1024, ge=1024, description="Largest head of a request: address and headers, 32 bytes more for each header."
+    )
+    header_seconds: float = Field(10, gt=0, le=3600, description="How long the head of a request may take to come.")
+    body_seconds: float = Field(60, gt=0, le=3600, description="How long the body of a request may take to come.")
+    max_connections: int = Field(
+        12_000,
+        ge=1,
+        description="Open connections, idle ones and streams included. As many file descriptors are asked of the "
+        "system; where it grants fewer, those are the limit.",
+    )
     max_sessions: int = Field(10_000, ge=1, description="Open MCP sessions of each HTTP transport.")
     session_idle_seconds: float = Field(
         1800, gt=0, description="A streamable HTTP session unused for so long is closed."
@@ -97,7 +113,7 @@ class McpSection(Section):
         60, gt=0, description="Pause between pings on an SSE stream; a client that misses two is disconnected."
     )
     slow_reader_seconds: float = Field(
-        30, gt=0, description="A client that takes nothing from its SSE stream for so long is disconnected."
+        30, gt=0, description="A client that takes nothing of what it is sent over HTTP for so long is disconnected."
     )
     page_size: int = Field(
         1000, ge=1, description="Tools, resources and prompts per page; some old clients see the first page only."
@@ -173,10 +189,8 @@ class LogSection(Section):
     format: Literal["text", "json"] = Field("text", description="`json` writes one object a line.")
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """All settings. Build them with `load()`, or directly in tests."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     gateway: GatewaySection = GatewaySection()
     http: HttpSection = HttpSection()
@@ -188,18 +202,6 @@ class Settings(BaseSettings):
     pagination: PaginationSection = PaginationSection()
     log: LogSection = LogSection()
     plugins: dict[str, dict[str, Any]] = Field(default={}, description="One table per plugin, with its own settings.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what is passed in: `load()` gathers the sources and reports their errors."""
-        return (init_settings,)
 
     @property
     def database_url(self) -> str:

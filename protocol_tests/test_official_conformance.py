@@ -38,8 +38,6 @@ EXPECTED_REMARKS: Mapping[tuple[str, str, str], set[str]] = {
     # It is skipped always, until the suite has rewritten it.
     ("0.2.0-alpha.12", "extensions", "tasks-status-notifications"): {"tasks-status-notifications"},
 }
-# The extensions that the gateway does not declare: their scenarios skip every check.
-UNDECLARED = "sep-2640-skills-"
 
 
 @dataclass(frozen=True)
@@ -156,9 +154,6 @@ def test_the_gateway_passes(run_suite: RunSuite, version: str, revision: str, sc
 
     assert run.checks.get(scenario), f"the suite did not run it:\n{run.output[-3000:]}"
     bad = {check["id"]: check for check in run.checks[scenario] if check["status"] not in {"SUCCESS", "INFO"}}
-    if scenario.startswith(UNDECLARED):
-        assert {check["status"] for check in run.checks[scenario]} <= {"SKIPPED", "SUCCESS"}
-        pytest.skip("the gateway does not declare this extension")
     expected = EXPECTED_REMARKS.get((version, revision, scenario), set())
     assert bad.keys() == expected, "\n\n".join(told(check) for check in bad.values())
     assert all(bad[name]["status"] in {"WARNING", "SKIPPED"} for name in expected)

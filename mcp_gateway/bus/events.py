@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 import anyio
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.background import BackgroundJobs, JobHealth, PluginJobs, Sleep
 from mcp_gateway.bus.bus import Bus, Subscription

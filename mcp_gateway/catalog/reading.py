@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog.models import Credit, Person, PersonId, Title, TitleId, normalise_name
 from mcp_gateway.catalog.records import CatalogVersion

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Dialect, Insert, Table, Text, any_, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Column, ColumnElement, Dialect, Insert, Table, Text, any_, bindparam, func, select
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 Row = Sequence[Any]
 
@@ -21,7 +23,7 @@ def among(column: ColumnElement[Any], values: Iterable[str], dialect: Dialect) -
     new statement for each number of values.
     """
     if dialect.name == "postgresql":
-        listed = bindparam(None, list(values), type_=postgresql.ARRAY(Text), unique=True)
+        listed = bindparam(None, list(values), type_=ARRAY(Text), unique=True)
         return column == any_(listed)
     text = bindparam(None, orjson.dumps(list(values)).decode(), type_=Text, unique=True)
     return column.in_(select(func.json_each(text).table_valued("value").c.value))
@@ -68,7 +70,14 @@ def _insert(table: Table, dialect: str, on_conflict: OnConflict) -> Insert:
 
 def insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
     """An insert that can say what to do on conflict."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    # Of the two dialects only the one in use is imported: the other would be a fifth of SQLAlchemy for nothing.
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 def driver_value(column: Column[Any], value: Any, dialect: Dialect) -> Any:

@@ -20,6 +20,7 @@ from mcp_gateway.cli.options import (
     log_when_asked,
     settings_from,
 )
+from mcp_gateway.cli.starting import started
 from mcp_gateway.config import parse_plugin_settings
 from mcp_gateway.errors import SettingsError
 from mcp_gateway.observability.logs import HIDDEN
@@ -103,10 +104,9 @@ def db_upgrade(config: ConfigOption = None, data_dir: DataDirOption = None) -> N
 
 
 async def _started(settings: Settings) -> list[Plugin]:
-    from mcp_gateway.gateway import Gateway
     from mcp_gateway.plugin_discovery import Plugin
 
-    async with Gateway(settings).running() as gateway:
+    async with started(settings) as gateway:
         # A copy, because leaving the block stops them.
         return [Plugin(p.name, p.origin, p.load, p.version, p.state, p.for_operator) for p in gateway.plugins]
 

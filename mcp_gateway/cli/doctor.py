@@ -23,6 +23,7 @@ from mcp_gateway.cli.options import (
     log_when_asked,
     settings_from,
 )
+from mcp_gateway.cli.starting import started
 from mcp_gateway.errors import StartupError, first_of
 from mcp_gateway.settings import Settings
 
@@ -107,11 +108,9 @@ def _port(settings: Settings) -> Finding:
 
 async def _running(settings: Settings) -> list[Finding]:
     """Start everything but the transports, and look at it."""
-    from mcp_gateway.gateway import Gateway
-
     findings: list[Finding] = []
     try:
-        async with Gateway(settings).running() as gateway:
+        async with started(settings) as gateway:
             findings = await _looked_at(gateway)
     except* StartupError as group:
         findings.append(Finding("start", "failed", str(first_of(group)), "Correct what the message names."))

@@ -16,6 +16,7 @@ import orjson
 import typer
 
 from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, log_when_asked, settings_from
+from mcp_gateway.cli.starting import started
 from mcp_gateway.errors import InvalidParams, StartupError, nearest
 from mcp_gateway.interfaces import Importers, IngestProgress
 from mcp_gateway.settings import Settings
@@ -66,9 +67,7 @@ async def _cancel_when_interrupted(scope: anyio.CancelScope) -> None:
 async def _ingest(
     settings: Settings, source: str, path: Path, limit: int | None, show_progress: bool
 ) -> Mapping[str, Any]:
-    from mcp_gateway.gateway import Gateway
-
-    async with Gateway(settings, only={"ingestion"}).running() as gateway:
+    async with started(settings, only={"ingestion"}) as gateway:
         importers = gateway.provided(Importers)
         if source not in importers.sources:
             known = sorted(importers.sources)

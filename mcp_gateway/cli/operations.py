@@ -25,6 +25,7 @@ from mcp_gateway.cli.options import (
     log_when_asked,
     settings_from,
 )
+from mcp_gateway.cli.starting import started
 from mcp_gateway.content import Content, Text
 from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, Unavailable, first_of
 from mcp_gateway.settings import Settings
@@ -71,9 +72,7 @@ def call(
 
 
 async def _tools(settings: Settings, json: bool) -> None:
-    from mcp_gateway.gateway import Gateway
-
-    async with Gateway(settings).running() as gateway:
+    async with started(settings) as gateway:
         offered = [registered.capability for registered in gateway.registry.tools()]
     if json:
         _print([{"name": c.name, "description": c.description, "inputSchema": c.input_schema} for c in offered])
@@ -85,9 +84,7 @@ async def _tools(settings: Settings, json: bool) -> None:
 
 
 async def _call_here(settings: Settings, tool: str, words: Sequence[str]) -> None:
-    from mcp_gateway.gateway import Gateway
-
-    async with Gateway(settings).running() as gateway:
+    async with started(settings) as gateway:
         registered = gateway.registry.tool(tool)
         arguments = parse_arguments(words, registered.capability.input_schema)
         outcome = await gateway.registry.invoke(registered, arguments, Call(clock=gateway.clock))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,6 +23,7 @@ from mcp_gateway.cli.options import (
     ProfileOption,
     settings_from,
 )
+from mcp_gateway.cli.starting import started
 from mcp_gateway.config import file_in_force
 from mcp_gateway.observability.logs import configure
 from mcp_gateway.settings import Settings
@@ -65,19 +68,22 @@ def serve(
 
 
 async def _serve(settings: Settings, transport: str, command: list[str]) -> None:
-    from mcp_gateway.gateway import Gateway
-
-    async with Gateway(settings).running() as gateway, anyio.create_task_group() as tasks:
+    serve_clients = _transport(transport, command)
+    async with started(settings) as gateway, anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, gateway, tasks.cancel_scope)
-        if transport == "http":
-            from mcp_gateway.transports.http import serve_http
-
-            await serve_http(gateway, on_listening=lambda url: announce(url, command))
-        else:
-            from mcp_gateway.transports.stdio import serve_stdio
-
-            await serve_stdio(gateway)
+        await serve_clients(gateway)
         tasks.cancel_scope.cancel()
+
+
+def _transport(name: str, command: list[str]) -> Callable[[Gateway], Awaitable[None]]:
+    """Import the one that is used, before the start ends and memory is settled."""
+    if name == "stdio":
+        from mcp_gateway.transports.stdio import serve_stdio
+
+        return serve_stdio
+    from mcp_gateway.transports.http import serve_http
+
+    return partial(serve_http, on_listening=lambda url: announce(url, command))
 
 
 async def _end_on_signal(gateway: Gateway, scope: anyio.CancelScope) -> None:

@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from mcp_gateway.protocol.blocks import block
 from mcp_gateway.protocol.exchange import Exchange, text_values
 from mcp_gateway.protocol.versions import Revision
-from mcp_gateway.registry import RegisteredPrompt, Registry
+from mcp_gateway.contributions import RegisteredPrompt
+from mcp_gateway.registry import Registry
 
 
 def show(registered: RegisteredPrompt, revision: Revision) -> dict[str, Any]:

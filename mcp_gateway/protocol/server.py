@@ -49,7 +49,7 @@ from pydantic import ValidationError
 from mcp_gateway import __version__
 from mcp_gateway.call import LOCAL, Call
 from mcp_gateway.errors import GatewayError, InternalError, MissingCapability, NotFound, translation
-from mcp_gateway.protocol import completion, prompts, resources, tools
+from mcp_gateway.protocol import completion, prompts, resources, skills, tools
 from mcp_gateway.protocol import logging as log_levels
 from mcp_gateway.protocol.client import McpClient
 from mcp_gateway.protocol.dispatcher import Params, RequestContext
@@ -76,6 +76,9 @@ _CACHE_HINTS: Mapping[str, dict[str, Any]] = {
     "resources/templates/list": _LIST_HINT,
     "prompts/list": _LIST_HINT,
     "resources/read": {"ttlMs": 0, "cacheScope": "private"},
+    "skills/list": _LIST_HINT,
+    "skills/get": _LIST_HINT,
+    "resources/directory/read": _LIST_HINT,
 }
 
 
@@ -111,6 +114,7 @@ class GatewayServer(Server[Any]):
             "tasks/update": self._tasks.update,
             "tasks/cancel": self._tasks.cancel,
         }
+        self._skill_methods = _skill_methods(gateway)
         keys = gateway.cursors.keys_for("request state")
         self._sealed = RequestStateBoundary(
             RequestStateSecurity(keys=keys, ttl=STATE_SECONDS), default_audience="media-gateway"
@@ -141,7 +145,7 @@ class GatewayServer(Server[Any]):
             prompts=PromptsCapability(list_changed=True),
             logging=LoggingCapability(),
             completions=CompletionsCapability(),
-            extensions={TASKS: {}},
+            extensions={TASKS: {}, skills.EXTENSION: skills.SETTINGS},
         )
 
     async def answer(
@@ -183,6 +187,8 @@ class GatewayServer(Server[Any]):
         if per_request and method in self._task_methods:
             _refuse_without_tasks(asked)
             return self._envelope(method, await self._run(asked, self._task_methods[method]))
+        if per_request and method in self._skill_methods:
+            return self._envelope(method, await self._run(asked, self._skill_methods[method]))
         serve = self._methods.get(method)
         if serve is None:
             return await self._by_sdk(asked)
@@ -281,9 +287,23 @@ class GatewayServer(Server[Any]):
         return self._with_headers[tool]
 
 
-def _methods(gateway: Served) -> dict[str, Method]:
+def _listing(gateway: Served, **options: Any) -> Listing[Any]:
+    return Listing(gateway.registry, gateway.cursors, page_size=gateway.settings.mcp.page_size, **options)
+
+
+def _skill_methods(gateway: Served) -> dict[str, Method]:
     registry = gateway.registry
-    listing = partial(Listing, registry, gateway.cursors, page_size=gateway.settings.mcp.page_size)
+    return {
+        "skills/list": _listing(
+            gateway, name="skills", items=registry.skills, key=lambda s: s.uri, show=skills.show
+        ).list,
+        "skills/get": partial(skills.get, registry),
+        "resources/directory/read": partial(skills.read_directory, registry),
+    }
+
+
+def _methods(gateway: Served) -> dict[str, Method]:
+    registry, listing = gateway.registry, partial(_listing, gateway)
     return {
         "tools/list": listing(
             name="tools", items=registry.tools, key=lambda r: r.capability.name, show=tools.show

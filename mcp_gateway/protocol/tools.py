@@ -9,7 +9,8 @@ from mcp_gateway.protocol.blocks import block, text_block
 from mcp_gateway.protocol.encoding import encode, encoded_twice
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.versions import Revision
-from mcp_gateway.registry import Outcome, Registered, Registry
+from mcp_gateway.contributions import Registered
+from mcp_gateway.registry import Outcome, Registry
 
 
 def show(registered: Registered, revision: Revision) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine, create_async_engine
 
 from mcp_gateway.errors import SettingsError, StorageError
 from mcp_gateway.storage.sqlite_cursor import OneTripConnection

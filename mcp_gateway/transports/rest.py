@@ -22,7 +22,8 @@ from mcp_gateway.pagination import Links, link_header, links_of
 from mcp_gateway.protocol.blocks import block
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.versions import REVISIONS
-from mcp_gateway.registry import Registered, Registry
+from mcp_gateway.contributions import Registered
+from mcp_gateway.registry import Registry
 from mcp_gateway.transports.problem import problem, problem_of
 
 # Their params stand in the query; those of the others in a JSON body.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Insert, and_, delete, func, select
 
 from mcp_gateway.api import Clock, Keyset, Services, SortKey
+from mcp_gateway.catalog.statements import insert
 
 from .rejects import MAX_REASON_CHARACTERS, Changes, Place, RejectedRecord, Standing
 from .tables import rejected_records
@@ -78,8 +78,8 @@ class RejectedStore:
             return found.scalar_one()
 
 
-def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(rejected_records)
+def _upsert(dialect: str) -> Insert:
+    statement = insert(rejected_records, dialect)
     said = ("record_key", "reason", "raw", "digest", "seen_at")
     return statement.on_conflict_do_update(
         index_elements=["source", "file", "line_number"], set_={name: statement.excluded[name] for name in said}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rapidfuzz import process
 from tantivy import FieldType, Occur, Query
 
 from mcp_gateway.api import InvalidParams
@@ -86,6 +85,8 @@ def _known(index: TitleIndex, indexed: str, wanted: Sequence[str] | None, *, fie
 def _unknown(index: TitleIndex, value: str, known: Mapping[str, str], field: str) -> str:
     if not known or not index.is_complete:
         return value[:100]
+    from rapidfuzz import process  # here: only a misspelt value needs its 3 MB
+
     close = process.extractOne(_folded(value), list(known), score_cutoff=60)
     allowed = sorted(known.values())
     raise InvalidParams(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pydantic import BaseModel
 
-from mcp_gateway.api import Capability, Services, capability, hookimpl
+from mcp_gateway.api import Capability, Services, Skill, capability, hookimpl, skill
 from mcp_gateway.catalog.events import TitleChanged
 
 from .index import TitleIndex
@@ -29,7 +30,7 @@ def register_settings() -> type[BaseModel]:
 
 @hookimpl
 @asynccontextmanager
-async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterator[list[Capability]]:
+async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterator[list[Capability | Skill]]:
     """Open the index, keep it up to date, and offer search, lookup and resolving."""
     catalogue = await services.catalog.version()
     index = TitleIndex(IndexFolder(services.data_dir / "index", catalogue.id))
@@ -53,4 +54,5 @@ async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterato
             "person", lookup.person, tool=False, uri="media://people/{id}", rest="GET /api/v1/people/{id}",
             completions={"id": lookup.complete_person}, scopes=READ,
         ),
+        skill(Path(__file__).parent / "skills" / "find-something-to-watch"),
     ]  # fmt: skip

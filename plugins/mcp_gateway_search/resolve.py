@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rapidfuzz.distance import OSA
 from tantivy import Occur, Query
 
 from mcp_gateway.api import Call
@@ -128,6 +127,8 @@ def _agreement(name: str, wanted: str, bare: str) -> tuple[float, str]:
     bare_name = without_article(name)
     if bare_name == bare:
         return SAME_BUT_ARTICLE, "same name"
+    from rapidfuzz.distance import OSA  # here: many a client never resolves a name, and it takes 3 MB
+
     typos = min(OSA.distance(name, wanted), OSA.distance(bare_name, bare))
     if typos <= allowed_typos(bare):
         return (ONE_LETTER, "name within one letter") if typos == 1 else (TWO_LETTERS, "name within two letters")
