@@ -6,18 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import anyio
-from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
-from mcp_types import LOG_LEVEL_META_KEY, ClientCapabilities
 
 from mcp_gateway.call import CAPABILITY_OF, LOG_LEVELS, Answer, LogLevel, Question, RootsRequest
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import MissingCapability, Unavailable, first_of
+from mcp_gateway.protocol.connection import Connection
 from mcp_gateway.protocol.dispatcher import RequestContext
+from mcp_gateway.protocol.messages import RpcError
 from mcp_gateway.protocol.questions import answer_of, request_of
 from mcp_gateway.protocol.rounds import Rounds
 from mcp_gateway.protocol.session import Session
-from mcp_gateway.protocol.versions import Revision
+from mcp_gateway.protocol.versions import LOG_LEVEL_KEY, Revision
 
 # Twenty a second are smooth to look at; more would only fill the connection.
 PROGRESS_PAUSE_SECONDS = 0.05
@@ -44,18 +43,18 @@ class McpClient:
         clock: Clock,
         ask_seconds: float,
     ) -> None:
-        declared = connection.client_capabilities or ClientCapabilities()
+        declared = connection.client_capabilities or {}
         reachable = rounds is not None if revision.per_request else channel.can_send_request
-        self.can_sample = reachable and declared.sampling is not None
-        self.can_elicit = reachable and revision.elicitation and declared.elicitation is not None
-        self.can_list_roots = reachable and declared.roots is not None
+        self.can_sample = reachable and declared.get("sampling") is not None
+        self.can_elicit = reachable and revision.elicitation and declared.get("elicitation") is not None
+        self.can_list_roots = reachable and declared.get("roots") is not None
         self._channel = channel
         self._session = session
         self._revision = revision
         self._rounds = rounds
         self._clock = clock
         self._ask_seconds = ask_seconds
-        self._least_level = meta.get(LOG_LEVEL_META_KEY) if revision.per_request else None
+        self._least_level = meta.get(LOG_LEVEL_KEY) if revision.per_request else None
         token = meta.get("progressToken")
         self._token = token if isinstance(token, str | int) and not isinstance(token, bool) else None
         self._done: float | None = None
@@ -141,7 +140,7 @@ class McpClient:
         method, params = request["method"], request["params"] or None
         try:
             answer = await self._channel.send_raw_request(method, params, {"timeout": self._ask_seconds})
-        except MCPError as error:
+        except RpcError as error:
             raise Unavailable(f"The client did not answer {method}: {error.message[:200]}") from None
         return answer_of(question, answer)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.errors import InvalidParams, NotFound
 from mcp_gateway.protocol.exchange import Exchange, optional_object, required_text, text_values
-from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.registry import Registry
 
 # The specification's bound; clients refuse more.

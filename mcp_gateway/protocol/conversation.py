@@ -6,30 +6,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mcp.server.connection import Connection, NotifyOnlyOutbound
-from mcp.server.runner import aclose_shielded
-from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
-from mcp_types import INVALID_REQUEST, PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
-from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
-
+from mcp_gateway.protocol.connection import Connection, Outbound
 from mcp_gateway.protocol.dispatcher import Dispatcher, Params, RequestContext
 from mcp_gateway.protocol.duplex import Duplex
+from mcp_gateway.protocol.messages import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, RpcError
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.protocol.server import GatewayServer
+from mcp_gateway.protocol.versions import PROTOCOL_VERSION_KEY, REVISIONS
 
 
 class Handshake:
     """A client that shook hands, or is about to. Implements `dispatcher.Handlers`."""
 
     def __init__(self, server: GatewayServer, dispatcher: Dispatcher, session_id: str | None = None) -> None:
-        self.connection = Connection.for_loop(dispatcher, session_id=session_id)
+        self.connection = Connection(dispatcher, session_id=session_id)
         self._server = server
 
     async def on_request(self, context: RequestContext, method: str, params: Params) -> dict[str, Any]:
         """Serve a request of the session."""
         if method != "initialize" and has_envelope(params):
-            raise MCPError(INVALID_REQUEST, "This connection began with a handshake; send requests without envelope")
+            raise RpcError(INVALID_REQUEST, "This connection began with a handshake; send requests without envelope")
         return await self._server.answer(context, self.connection, method, params)
 
     async def on_notify(self, context: RequestContext, method: str, params: Params) -> None:
@@ -38,7 +34,7 @@ class Handshake:
 
     async def close(self) -> None:
         """The client is gone: forget what it subscribed to."""
-        await aclose_shielded(self.connection)
+        await self.connection.close()
 
 
 @asynccontextmanager
@@ -65,7 +61,6 @@ class _Eras:
     def __init__(self, server: GatewayServer, dispatcher: Dispatcher, session_id: str | None) -> None:
         self.handshake = Handshake(server, dispatcher, session_id)
         self._server = server
-        self._notify_only = NotifyOnlyOutbound(dispatcher)
         self._per_request: bool | None = None
 
     async def on_request(self, context: RequestContext, method: str, params: Params) -> dict[str, Any]:
@@ -79,30 +74,40 @@ class _Eras:
         if not self._per_request:
             await self.handshake.on_notify(context, method, params)
             return
-        connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, None, outbound=self._notify_only)
-        await self._server.take_note(context.one_way(), connection, method, params)
+        # Without sessions a notification belongs to nothing that lasts.
 
     async def _serve_envelope(self, context: RequestContext, method: str, params: Params) -> dict[str, Any]:
         if method == "initialize":
             raise _handshake_refused(params)
+        from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request  # see GatewayServer.modern
+
         route = classify_inbound_request({"method": method, "params": params})
         if isinstance(route, InboundLadderRejection):
-            raise MCPError(route.code, route.message, route.data)
-        connection = Connection.from_envelope(
-            route.protocol_version, route.client_info, route.client_capabilities, outbound=self._notify_only
-        )
+            raise RpcError(route.code, route.message, route.data)
+        connection = enveloped(route, self.handshake.connection.outbound)
         return await self._server.answer(context, connection, method, params)
+
+
+def enveloped(route: Any, outbound: Outbound | None = None) -> Connection:
+    """The connection that a request brings with it, as the SDK has read it."""
+    declared = route.client_capabilities if isinstance(route.client_capabilities, dict) else None
+    return Connection(
+        outbound,
+        protocol_version=route.protocol_version,
+        client_capabilities=declared,
+        client_info=route.client_info,
+    )
 
 
 def has_envelope(params: Params) -> bool:
     """Whether a request carries its own protocol version: one of the era without handshakes."""
     meta = (params or {}).get("_meta")
-    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+    return isinstance(meta, dict) and PROTOCOL_VERSION_KEY in meta
 
 
-def _handshake_refused(params: Params) -> MCPError:
-    data: dict[str, Any] = {"supported": list(MODERN_PROTOCOL_VERSIONS)}
+def _handshake_refused(params: Params) -> RpcError:
+    data: dict[str, Any] = {"supported": [name for name, revision in REVISIONS.items() if revision.per_request]}
     requested = (params or {}).get("protocolVersion")
     if isinstance(requested, str):
         data["requested"] = requested
-    return MCPError(UNSUPPORTED_PROTOCOL_VERSION, "This connection is served without a handshake", data)
+    return RpcError(UNSUPPORTED_PROTOCOL_VERSION, "This connection is served without a handshake", data)

@@ -12,24 +12,41 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import MCPError, NoBackChannelError
-from mcp.shared.transport_context import TransportContext
-from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TIMEOUT
 
 from mcp_gateway.protocol.encoding import encode
-from mcp_gateway.protocol.messages import Message, Notification, Refusal, Request, RequestId, Response
+from mcp_gateway.protocol.messages import (
+    CONNECTION_CLOSED,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    REQUEST_TIMEOUT,
+    Message,
+    Notification,
+    Refusal,
+    Request,
+    RequestId,
+    Response,
+    RpcError,
+)
 from mcp_gateway.protocol.outbox import Signal
 
 log = logging.getLogger(__name__)
 
 Params = Mapping[str, Any] | None
+CallOptions = Mapping[str, Any]
 
 # Questions of ours that wait for one client's answer; a server that asks more has lost its way.
 MAX_QUESTIONS = 256
 MAX_REASON_SHOWN = 200
 CLEANUP_SECONDS = 0.3
 WITHDRAW_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransportContext:
+    """How a message came, and whether the client can be asked the same way."""
+
+    kind: str
+    can_send_request: bool
 
 
 class Channel(Protocol):
@@ -49,7 +66,7 @@ class Handlers(Protocol):
     """What serves the messages."""
 
     async def on_request(self, context: RequestContext, method: str, params: Params) -> dict[str, Any]:
-        """The result. Raises MCPError for what the client is to be told."""
+        """The result. Raises RpcError for what the client is to be told."""
         ...
 
     async def on_notify(self, context: RequestContext, method: str, params: Params) -> None:
@@ -219,10 +236,10 @@ class Dispatcher:
         """Ask the client and wait for its answer. While waiting, the asking request does not count as running.
 
         Raises:
-            MCPError: The client answered with an error, was late, or is gone.
+            RpcError: The client answered with an error, was late, or is gone.
         """
         if self._closed or len(self._questions) >= MAX_QUESTIONS:
-            raise MCPError(CONNECTION_CLOSED, "The client cannot be asked now")
+            raise RpcError(CONNECTION_CLOSED, "The client cannot be asked now")
         self._last_id += 1
         request_id, question = self._last_id, _Question()
         self._questions[request_id] = question
@@ -233,7 +250,7 @@ class Dispatcher:
                 await question.answered.wait()
         except TimeoutError:
             await self._withdraw(channel, request_id, "no answer in time")
-            raise MCPError(REQUEST_TIMEOUT, f"No answer to {method} in time") from None
+            raise RpcError(REQUEST_TIMEOUT, f"No answer to {method} in time") from None
         except anyio.get_cancelled_exc_class():
             await self._withdraw(channel, request_id, "no longer needed")
             raise
@@ -333,7 +350,7 @@ class RequestContext:
     async def send_raw_request(self, method: str, params: Params, opts: CallOptions | None = None) -> dict[str, Any]:
         """Ask the client."""
         if self._dispatcher is None or not self.can_send_request:
-            raise NoBackChannelError(method)
+            raise RpcError(INVALID_REQUEST, f"The client cannot be asked {method} here")
         return await self._dispatcher.ask(self._channel, method, params, opts)
 
     async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
@@ -349,7 +366,7 @@ async def answer_to(request: Request, result: Awaitable[dict[str, Any]]) -> tupl
     """The answer to a request, and its error code if it is an error."""
     try:
         return encode({"jsonrpc": "2.0", "id": request.id, "result": await result}), None
-    except MCPError as error:
+    except RpcError as error:
         return encode(error_answer(request.id, error.code, error.message, error.data)), error.code
     except Exception:
         log.exception("a request failed outside its handler", extra={"method": request.method})
@@ -369,12 +386,12 @@ def notification(method: str, params: Params) -> bytes:
 
 def _result_of(answer: Response | None) -> dict[str, Any]:
     if answer is None:
-        raise MCPError(CONNECTION_CLOSED, "The client is gone")
+        raise RpcError(CONNECTION_CLOSED, "The client is gone")
     if isinstance(answer.result, dict):
         return answer.result
     error = answer.error if isinstance(answer.error, dict) else {}
     code, text = error.get("code"), error.get("message")
-    raise MCPError(code if isinstance(code, int) else INTERNAL_ERROR, text if isinstance(text, str) else "No result")
+    raise RpcError(code if isinstance(code, int) else INTERNAL_ERROR, text if isinstance(text, str) else "No result")
 
 
 def _body(method: str, params: Params) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from mcp_gateway.contributions import RegisteredPrompt
 from mcp_gateway.protocol.blocks import block
 from mcp_gateway.protocol.exchange import Exchange, text_values
 from mcp_gateway.protocol.versions import Revision
-from mcp_gateway.contributions import RegisteredPrompt
 from mcp_gateway.registry import Registry
 
 

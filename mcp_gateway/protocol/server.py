@@ -1,8 +1,8 @@
-"""The MCP server: which methods there are, what is declared, and how errors look. The SDK does the handshake.
+"""The MCP server: which methods there are, what is declared, and how errors look.
 
 Everything passes `answer` here, on every transport and in every revision. It answers the gateway's methods with ready
 dictionaries; the SDK's own validation and serialisation of each result would cost more than the answer. What it does
-not know itself (the handshake, discovery, listening) it leaves to the SDK's `ServerRunner`, and only this file does.
+not know itself (2026-07-28: schemas, sealing, discovery, listening) it leaves to the SDK, in `modern.py`.
 """
 
 from __future__ import annotations
@@ -11,40 +11,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp.server.caching import CacheHint
-from mcp.server.connection import Connection
-from mcp.server.context import HandlerResult, ServerRequestContext
-from mcp.server.lowlevel.server import Server
-from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.server.runner import ServerRunner
-from mcp.server.session import ServerSession
-from mcp.server.subscriptions import ListenHandler
-from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import X_MCP_HEADER_KEY
-from mcp_types import (
-    HEADER_MISMATCH,
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
-    SERVER_INFO_META_KEY,
-    CompletionsCapability,
-    LoggingCapability,
-    PromptsCapability,
-    ResourcesCapability,
-    ServerCapabilities,
-    SubscriptionsListenRequestParams,
-    ToolsCapability,
-)
-from mcp_types.methods import CLIENT_REQUESTS, INPUT_REQUIRED_METHODS, is_input_required, validate_client_request
-from pydantic import ValidationError
 
 from mcp_gateway import __version__
 from mcp_gateway.call import LOCAL, Call
@@ -52,20 +24,33 @@ from mcp_gateway.errors import GatewayError, InternalError, MissingCapability, N
 from mcp_gateway.protocol import completion, prompts, resources, skills, tools
 from mcp_gateway.protocol import logging as log_levels
 from mcp_gateway.protocol.client import McpClient
+from mcp_gateway.protocol.connection import Connection
 from mcp_gateway.protocol.dispatcher import Params, RequestContext
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.exchange import Exchange
-from mcp_gateway.protocol.listen import ListenBus
 from mcp_gateway.protocol.lists import Listing
-from mcp_gateway.protocol.rounds import STATE_SECONDS, Rounds
+from mcp_gateway.protocol.messages import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    RpcError,
+)
+from mcp_gateway.protocol.rounds import Rounds
 from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.session import Session
 from mcp_gateway.protocol.tasks import EXTENSION as TASKS
 from mcp_gateway.protocol.tasks import Errand, Tasks
-from mcp_gateway.protocol.versions import REVISIONS, Revision, initialize_result
+from mcp_gateway.protocol.versions import ONLY_OF_HANDSHAKES, REVISIONS, SERVER_INFO_KEY, Revision, initialize_result
+
+if TYPE_CHECKING:
+    from mcp_gateway.protocol.modern import Modern
 
 log = logging.getLogger(__name__)
 
+_INPUT_REQUIRED = frozenset({"prompts/get", "resources/read", "tools/call"})
 Method = Callable[[Exchange], Awaitable[dict[str, Any]]]
 
 # 2026-07-28: how long clients may keep an answer. Lists are the same for everybody and announced when they change.
@@ -93,19 +78,23 @@ class _Asked:
     params: Mapping[str, Any]
 
 
-class GatewayServer(Server[Any]):
+CAPABILITIES: Mapping[str, Any] = {
+    "logging": {},
+    "prompts": {"listChanged": True},
+    "resources": {"subscribe": True, "listChanged": True},
+    "tools": {"listChanged": True},
+    "completions": {},
+    "extensions": {TASKS: {}, skills.EXTENSION: skills.SETTINGS},
+}
+SERVER_INFO = {"name": "media-gateway", "title": "Media Gateway", "version": __version__}
+_STAMP = {SERVER_INFO_KEY: SERVER_INFO}
+
+
+class GatewayServer:
     """The gateway as an MCP server. Use it within `running()`."""
 
     def __init__(self, gateway: Served) -> None:
-        super().__init__(
-            "media-gateway",
-            version=__version__,
-            title="Media Gateway",
-            instructions=gateway.instructions,
-            cache_hints={"server/discover": CacheHint(ttl_ms=60_000, scope="public")},
-        )
         self.gateway = gateway
-        self.middleware = []
         self._methods = _methods(gateway)
         self._running: TaskGroup | None = None
         self._tasks = Tasks(gateway.clock, self._spawn)
@@ -115,13 +104,6 @@ class GatewayServer(Server[Any]):
             "tasks/cancel": self._tasks.cancel,
         }
         self._skill_methods = _skill_methods(gateway)
-        keys = gateway.cursors.keys_for("request state")
-        self._sealed = RequestStateBoundary(
-            RequestStateSecurity(keys=keys, ttl=STATE_SECONDS), default_audience="media-gateway"
-        )
-        self._listen = ListenHandler(ListenBus(gateway.resources))
-        self.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
-        self._stamp = {SERVER_INFO_META_KEY: self.server_info_stamp}
         self._with_headers: dict[str, Mapping[str, Any] | None] = {}
         gateway.registry.on_change(self._with_headers.clear)
         gateway.registry.on_change(gateway.resources.lists_changed)
@@ -135,34 +117,33 @@ class GatewayServer(Server[Any]):
 
     def close_streams(self) -> None:
         """End the streams of `subscriptions/listen` properly."""
-        self._listen.close()
+        if "modern" in vars(self):
+            self.modern.close()
 
-    def get_capabilities(self, *_: Any, **__: Any) -> ServerCapabilities:
-        """What is served, which the middleware knows and the SDK's table of handlers does not."""
-        return ServerCapabilities(
-            tools=ToolsCapability(list_changed=True),
-            resources=ResourcesCapability(subscribe=True, list_changed=True),
-            prompts=PromptsCapability(list_changed=True),
-            logging=LoggingCapability(),
-            completions=CompletionsCapability(),
-            extensions={TASKS: {}, skills.EXTENSION: skills.SETTINGS},
-        )
+    def warm_up(self) -> None:
+        """Load what the first request of 2026-07-28 would have to wait for."""
+        self.modern  # noqa: B018 — made when it is first asked for
+
+    @cached_property
+    def modern(self) -> Modern:
+        """What the SDK does for 2026-07-28. Its import takes 0.3 s and 25 MB: who shakes hands need not wait."""
+        from mcp_gateway.protocol.modern import Modern
+
+        return Modern(self.gateway, CAPABILITIES, SERVER_INFO)
 
     async def answer(
         self, context: RequestContext, connection: Connection, method: str, params: Params
     ) -> dict[str, Any]:
-        """The result of a request. Raises MCPError, and nothing else."""
+        """The result of a request. Raises RpcError, and nothing else."""
         revision = REVISIONS[connection.protocol_version]
         try:
             return await self._answer(_Asked(context, connection, revision, method, params or {}))
-        except MCPError:
+        except RpcError:
             raise
-        except ValidationError as error:
-            raise MCPError(INVALID_PARAMS, _explain(error)) from None
         except GatewayError as error:
             raise _translate(error, revision) from None
         except RecursionError:
-            raise MCPError(INVALID_PARAMS, "Invalid params: nested too deeply") from None
+            raise RpcError(INVALID_PARAMS, "Invalid params: nested too deeply") from None
         except Exception:
             reference = token_hex(6)
             log.exception("a request failed", extra={"method": method, "reference": reference})
@@ -170,8 +151,7 @@ class GatewayServer(Server[Any]):
 
     async def take_note(self, context: RequestContext, connection: Connection, method: str, params: Params) -> None:
         """Take note of a notification. What is wrong with it is nobody's to hear."""
-        await ServerRunner(self, connection, None).on_notify(context, method, params)
-        if connection.client_params is not None:
+        if connection.client_capabilities is not None:
             session = self._session(connection)
             if method == "notifications/initialized":
                 session.join()
@@ -192,35 +172,38 @@ class GatewayServer(Server[Any]):
         serve = self._methods.get(method)
         if serve is None:
             return await self._by_sdk(asked)
-        if (method, asked.revision.name) not in CLIENT_REQUESTS:
-            raise MCPError(METHOD_NOT_FOUND, "Method not found", method)
+        if per_request and method in ONLY_OF_HANDSHAKES:
+            raise RpcError(METHOD_NOT_FOUND, "Method not found", method)
         if per_request:
             return await self._answer_envelope(asked, serve)
-        if asked.connection.client_params is None:
-            raise MCPError(INVALID_REQUEST, "Initialize first")
+        if asked.connection.client_capabilities is None:
+            raise RpcError(INVALID_REQUEST, "Initialize first")
         return await self._run(asked, serve)
 
     async def _by_sdk(self, asked: _Asked) -> dict[str, Any]:
-        return await ServerRunner(self, asked.connection, None).on_request(asked.context, asked.method, asked.params)
+        if not asked.revision.per_request:
+            raise RpcError(METHOD_NOT_FOUND, "Method not found", asked.method)
+        return await self.modern.answer(asked.context, asked.connection, asked.method, asked.params)
 
     async def _initialize(self, asked: _Asked) -> dict[str, Any]:
-        if asked.connection.client_params is not None:
-            raise MCPError(INVALID_REQUEST, "Already initialized")
-        return initialize_result(await self._by_sdk(asked))
+        if asked.connection.client_capabilities is not None:
+            raise RpcError(INVALID_REQUEST, "Already initialized")
+        asked.connection.open(asked.params)
+        return initialize_result(
+            {
+                "protocolVersion": asked.connection.protocol_version,
+                "capabilities": CAPABILITIES,
+                "serverInfo": SERVER_INFO,
+                "instructions": self.gateway.instructions,
+            }
+        )
 
     async def _answer_envelope(self, asked: _Asked, serve: Method) -> dict[str, Any]:
-        validate_client_request(asked.method, asked.revision.name, asked.params)
-        if asked.params.get("requestState") is not None:
-            result = await self._sealed(_sdk_context(asked), lambda ctx: self._run_again(asked, ctx, serve))
-        else:
-            result = await self._run(asked, serve)
-            if is_input_required(result):
-                result = await self._sealed(_sdk_context(asked), partial(_already, result))
-        return self._envelope(asked.method, result)
+        async def run(params: Mapping[str, Any]) -> dict[str, Any]:
+            return await self._run(replace(asked, params=params), serve)
 
-    async def _run_again(self, asked: _Asked, ctx: ServerRequestContext[Any, Any], serve: Method) -> dict[str, Any]:
-        """Serve a request that comes back, with its state opened."""
-        return await self._run(replace(asked, params=ctx.params or {}), serve)
+        result = await self.modern.answer_with(asked.context, asked.connection, asked.method, asked.params, run)
+        return self._envelope(asked.method, result)
 
     async def _run(self, asked: _Asked, serve: Method) -> dict[str, Any]:
         context, connection, revision, params = asked.context, asked.connection, asked.revision, asked.params
@@ -250,7 +233,7 @@ class GatewayServer(Server[Any]):
 
     def _rounds(self, asked: _Asked) -> Rounds | None:
         """How the client is asked, where that is not by a request."""
-        if not asked.revision.per_request or asked.method not in INPUT_REQUIRED_METHODS:
+        if not asked.revision.per_request or asked.method not in _INPUT_REQUIRED:
             return None
         if asked.method != "tools/call" or not _knows_tasks(asked.connection):
             return Rounds(asked.params, asked.revision)
@@ -272,7 +255,7 @@ class GatewayServer(Server[Any]):
     def _envelope(self, method: str, result: Any) -> dict[str, Any]:
         """2026-07-28: what every result, a dictionary, says besides."""
         complete = {} if "resultType" in result else {"resultType": "complete", **_CACHE_HINTS.get(method, {})}
-        return {**complete, **result, "_meta": self._stamp}
+        return {**complete, **result, "_meta": _STAMP}
 
     def schema_with_headers(self, tool: object) -> Mapping[str, Any] | None:
         """The input schema of a tool, if some of its arguments are repeated as headers (2026-07-28)."""
@@ -283,7 +266,7 @@ class GatewayServer(Server[Any]):
                 schema = self.gateway.registry.tool(tool).capability.input_schema
             except NotFound:
                 return None
-            self._with_headers[tool] = schema if X_MCP_HEADER_KEY.encode() in encode(schema) else None
+            self._with_headers[tool] = schema if b"x-mcp-header" in encode(schema) else None
         return self._with_headers[tool]
 
 
@@ -330,23 +313,7 @@ def _methods(gateway: Served) -> dict[str, Method]:
     }
 
 
-def _sdk_context(asked: _Asked) -> ServerRequestContext[Any, Any]:
-    """A request as the SDK's boundary of sealed state wants it."""
-    return ServerRequestContext(
-        session=ServerSession(asked.context, asked.connection),
-        lifespan_context=None,
-        protocol_version=asked.revision.name,
-        method=asked.method,
-        params=asked.params,
-        request_id=asked.context.request_id,
-    )
-
-
-async def _already(result: HandlerResult, _: ServerRequestContext[Any, Any]) -> HandlerResult:
-    return result
-
-
-def _translate(error: GatewayError, revision: Revision) -> MCPError:
+def _translate(error: GatewayError, revision: Revision) -> RpcError:
     code, data = translation(error).jsonrpc_code, error.payload()
     if isinstance(error, NotFound):
         is_resource = data.get("what") == "resource"
@@ -359,18 +326,19 @@ def _translate(error: GatewayError, revision: Revision) -> MCPError:
             **{name: {} for name in data["required_capabilities"] if name != "tasks"},
             **({"extensions": {TASKS: {}}} if "tasks" in data["required_capabilities"] else {}),
         }
-    return MCPError(code, error.message, data)
+    return RpcError(code, error.message, data)
 
 
-def _as_mcp_error(revision: Revision, error: Exception) -> MCPError:
+def _as_mcp_error(revision: Revision, error: Exception) -> RpcError:
     if isinstance(error, GatewayError):
         return _translate(error, revision)
-    return error if isinstance(error, MCPError) else MCPError(INTERNAL_ERROR, "Internal error")
+    return error if isinstance(error, RpcError) else RpcError(INTERNAL_ERROR, "Internal error")
 
 
 def _knows_tasks(connection: Connection) -> bool:
     declared = connection.client_capabilities
-    return declared is not None and TASKS in (declared.extensions or {})
+    extensions = declared.get("extensions") if declared is not None else None
+    return isinstance(extensions, dict) and TASKS in extensions
 
 
 def _refuse_without_tasks(asked: _Asked) -> None:
@@ -378,10 +346,4 @@ def _refuse_without_tasks(asked: _Asked) -> None:
         raise MissingCapability(["tasks"])
     headers = asked.context.headers
     if headers is not None and headers.get("mcp-name") != asked.params.get("taskId"):
-        raise MCPError(HEADER_MISMATCH, "mcp-name header does not match the request body's 'taskId' parameter")
-
-
-def _explain(error: ValidationError) -> str:
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = ".".join(str(part) for part in fault["loc"] if part != "params")
-    return f"Invalid params: {path}: {fault['msg']}"[:300]
+        raise RpcError(HEADER_MISMATCH, "mcp-name header does not match the request body's 'taskId' parameter")

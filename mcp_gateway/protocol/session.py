@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mcp.server.connection import Connection
-
 from mcp_gateway.call import LOG_LEVELS, LogLevel
 from mcp_gateway.clock import Clock
+from mcp_gateway.protocol.connection import Connection
 from mcp_gateway.protocol.subscriptions import Subscriptions
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from secrets import token_urlsafe
 from typing import Any
 
 import anyio
-from mcp.shared.exceptions import MCPError
 
 from mcp_gateway.call import Answer, Question
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import InvalidParams, Unavailable
 from mcp_gateway.protocol.exchange import Exchange
+from mcp_gateway.protocol.messages import RpcError
 from mcp_gateway.protocol.questions import answer_of, request_of
 from mcp_gateway.protocol.rounds import Rounds
 from mcp_gateway.protocol.versions import Revision
@@ -168,7 +168,7 @@ class Errand(Rounds):
         tasks: Tasks,
         *,
         caller_id: str,
-        translate: Callable[[Exception], MCPError],
+        translate: Callable[[Exception], RpcError],
     ) -> None:
         super().__init__(params, revision)
         self._tasks = tasks
@@ -229,8 +229,7 @@ class Errand(Rounds):
         if self._result is not None:
             task.ended(status="completed", result={"resultType": "complete", **self._result})
         elif self._error is not None:
-            error = self._translate(self._error).error
-            task.ended(status="failed", error=error.model_dump(by_alias=True, exclude_none=True))
+            task.ended(status="failed", error=self._translate(self._error).as_json())
         else:
             task.ended(status="cancelled")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_gateway.contributions import Registered
 from mcp_gateway.errors import GatewayError, InternalError, MissingCapability
 from mcp_gateway.protocol.blocks import block, text_block
 from mcp_gateway.protocol.encoding import encode, encoded_twice
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.versions import Revision
-from mcp_gateway.contributions import Registered
 from mcp_gateway.registry import Outcome, Registry
 
 

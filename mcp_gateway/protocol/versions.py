@@ -52,6 +52,14 @@ REVISIONS: Mapping[str, Revision] = {
 }
 
 
+LATEST_HANDSHAKE = "2025-11-25"
+# Since 2026-07-28 a subscription is a stream, and the level of logs is said in each request.
+ONLY_OF_HANDSHAKES = frozenset({"resources/subscribe", "resources/unsubscribe", "logging/setLevel"})
+PROTOCOL_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
+LOG_LEVEL_KEY = "io.modelcontextprotocol/logLevel"
+
+
 def initialize_result(result: Any) -> dict[str, Any]:
     """Take out of the handshake's answer, a dictionary, what the revision it agrees on does not know."""
     revision = REVISIONS[result["protocolVersion"]]

@@ -11,11 +11,10 @@ import orjson
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
-from mcp.shared.exceptions import MCPError
 
 from mcp_gateway.protocol.dispatcher import Params, RequestContext
 from mcp_gateway.protocol.duplex import Duplex
-from mcp_gateway.protocol.messages import Request, Response
+from mcp_gateway.protocol.messages import Request, Response, RpcError
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.transports.framing import parse
 
@@ -244,7 +243,7 @@ async def test_questions_fail_when_the_client_goes_away() -> None:
         await dispatcher.finish(5)
 
         assert (await answers(outbox, 1))[0]["error"]["message"] == "The client is gone"
-        with pytest.raises(MCPError):
+        with pytest.raises(RpcError):
             await dispatcher.send_raw_request("ping", None)
 
 
@@ -279,7 +278,7 @@ async def test_after_its_answer_a_request_says_nothing_more() -> None:
         await dispatcher.receive(call(1))
         assert len(await answers(outbox, 2)) == 2
         await kept[0].notify("notifications/message", {"after": 1})
-        with pytest.raises(MCPError):
+        with pytest.raises(RpcError):
             await kept[0].send_raw_request("ping", None)
 
         assert not outbox._messages

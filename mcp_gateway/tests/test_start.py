@@ -21,13 +21,16 @@ UNNEEDED = (
     "httpx2",
     "jsonschema",
     "mcp.client",
-    "mcp.server.mcpserver",
+    "mcp.server",
+    "mcp_types",
     "pydantic_settings",
     "rapidfuzz",
     "redis",
     "rich",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.orm",
+    "starlette",
+    "uvicorn",
 )
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 SEARCH = {"name": "search_titles", "arguments": {"query": "dune"}}
@@ -85,7 +88,7 @@ def test_help_imports_neither_the_gateway_nor_the_sdk(tmp_path: Path) -> None:
 
     modules = imported(helped.stderr)
     assert "typer" in modules
-    assert modules.isdisjoint({"mcp_gateway.gateway", "mcp_types", "sqlalchemy", "starlette", *UNNEEDED})
+    assert modules.isdisjoint({"mcp_gateway.gateway", "sqlalchemy", *UNNEEDED})
 
 
 @pytest.mark.parametrize(

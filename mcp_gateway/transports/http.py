@@ -43,6 +43,7 @@ def http_app(gateway: Served) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        server.warm_up()
         async with server.running(), sse.running(), streamable.running():
             yield
 

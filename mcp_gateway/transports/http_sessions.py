@@ -57,7 +57,7 @@ class HttpSession:
     @property
     def is_open(self) -> bool:
         """The handshake succeeded."""
-        return self._handshake.connection.client_params is not None
+        return self._handshake.connection.client_capabilities is not None
 
     @contextmanager
     def used(self) -> Iterator[None]:

@@ -17,12 +17,12 @@ from mcp_gateway.arguments import from_text, is_suspect
 from mcp_gateway.call import Call
 from mcp_gateway.clock import Clock
 from mcp_gateway.content import Audio, Content, EmbeddedResource, Image, Text
+from mcp_gateway.contributions import Registered
 from mcp_gateway.errors import GatewayError, InvalidParams, NotFound
 from mcp_gateway.pagination import Links, link_header, links_of
 from mcp_gateway.protocol.blocks import block
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.versions import REVISIONS
-from mcp_gateway.contributions import Registered
 from mcp_gateway.registry import Registry
 from mcp_gateway.transports.problem import problem, problem_of
 

@@ -7,7 +7,6 @@ cancels a request by hanging up.
 from __future__ import annotations
 
 import anyio
-from mcp.server.connection import Connection
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundLadderRejection,
@@ -17,12 +16,12 @@ from mcp.shared.inbound import (
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
 )
-from mcp.shared.transport_context import TransportContext
 from mcp_types import HEADER_MISMATCH
 from starlette.datastructures import Headers as RawHeaders
 from starlette.types import Receive, Scope, Send
 
-from mcp_gateway.protocol.dispatcher import RequestContext, answer_to, error_answer
+from mcp_gateway.protocol.conversation import enveloped
+from mcp_gateway.protocol.dispatcher import RequestContext, TransportContext, answer_to, error_answer
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import Notification, Parsed, Refusal, Request, RequestId
 from mcp_gateway.protocol.server import GatewayServer
@@ -87,7 +86,7 @@ class SingleExchange:
         self, request: Request, route: InboundModernRoute, headers: Headers, reply: Reply
     ) -> tuple[bytes, int | None]:
         context = RequestContext(_TRANSPORT, reply, request.id, headers=headers)
-        connection = Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
+        connection = enveloped(route)
         try:
             result = self._server.answer(context, connection, request.method, request.params)
             return await answer_to(request, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from secrets import token_urlsafe
@@ -11,8 +12,6 @@ from urllib.parse import quote
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp.shared.exceptions import MCPError
-from mcp_types import REQUEST_TIMEOUT
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.protocol.conversation import conversation
 from mcp_gateway.protocol.duplex import Duplex
-from mcp_gateway.protocol.messages import PARSE_ERROR, Refusal
+from mcp_gateway.protocol.messages import PARSE_ERROR, REQUEST_TIMEOUT, Refusal, RpcError
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, stream
@@ -31,6 +30,9 @@ log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 1.0
 MISSED_PINGS = 2
+# Messages of one client that wait because it does not read, or because as many run as may. They wait on although
+# their senders hang up, which is not noticed then.
+MAX_WAITING = 1000
 
 
 class SseTransport:
@@ -40,6 +42,7 @@ class SseTransport:
         self._server = server
         self._messages_path = messages_path
         self._sessions: dict[str, Duplex] = {}
+        self._waiting: Counter[str] = Counter()
         self._closing = False
         self._tasks: TaskGroup
 
@@ -111,7 +114,7 @@ class SseTransport:
             try:
                 await session.send_raw_request("ping", None, {"timeout": limits.ask_seconds})
                 missed = 0
-            except MCPError as error:
+            except RpcError as error:
                 missed = missed + 1 if error.code == REQUEST_TIMEOUT else 0
             if session.outbox.closed:
                 return
@@ -137,10 +140,18 @@ class SseTransport:
         if session_id not in self._sessions:
             return problem(404, "There is no such session. Open a stream at /sse and post to the URI it names.")
         parsed = parse(await Request(scope, receive).body())
-        dispatcher = self._sessions.get(session_id)
-        if dispatcher is None:
+        session = self._sessions.get(session_id)
+        if session is None:
             return problem(404, "The session has ended.")
-        await dispatcher.receive(parsed)
+        if self._waiting[session_id] >= MAX_WAITING:
+            return problem(429, "Too many messages wait; read the stream.", headers={"Retry-After": "1"})
+        self._waiting[session_id] += 1
+        try:
+            await session.receive(parsed)
+        finally:
+            self._waiting[session_id] -= 1
+            if not self._waiting[session_id]:
+                del self._waiting[session_id]
         if isinstance(parsed, Refusal) and parsed.code == PARSE_ERROR:
             return problem(400, parsed.message)
         return Response("Accepted", 202)

@@ -14,15 +14,14 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp_types import INTERNAL_ERROR
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.protocol.conversation import has_envelope
 from mcp_gateway.protocol.encoding import encode
-from mcp_gateway.protocol.messages import Parsed, Refusal, Request
+from mcp_gateway.protocol.messages import INTERNAL_ERROR, Parsed, Refusal, Request
 from mcp_gateway.protocol.server import GatewayServer
+from mcp_gateway.protocol.versions import REVISIONS
 from mcp_gateway.transports.framing import parse
 from mcp_gateway.transports.http_sessions import HttpSession
 from mcp_gateway.transports.reply import attended
@@ -177,4 +176,4 @@ def _headers(scope: Scope) -> Headers:
 
 def _is_of_handshakes(headers: Headers) -> bool:
     version = headers.get("mcp-protocol-version")
-    return version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
+    return version is None or (version in REVISIONS and not REVISIONS[version].per_request)
