@@ -75,11 +75,11 @@ class Modern(Server[Any]):
 
         async def answer() -> Any:
             validate_client_request(method, connection.protocol_version, params)
-            seal = partial(self._sealed, _context(context, connection, method, params))
+            asked = partial(_context, context, connection, method, params)
             if params.get("requestState") is not None:
-                return await seal(lambda opened: serve(opened.params or {}))
+                return await self._sealed(asked(), lambda opened: serve(opened.params or {}))
             result = await serve(params)
-            return await seal(partial(_already, result)) if is_input_required(result) else result
+            return await self._sealed(asked(), partial(_already, result)) if is_input_required(result) else result
 
         return await _translated(answer())
 
