@@ -7,7 +7,7 @@ import logging
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import cast
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 256 * 1024
 # Chunks that wait to be taken before the pipe is left alone; the loop reads up to 256 KiB at a time.
 MAX_CHUNKS = 4
+PIPE_BYTES = 512 * 1024
 
 Read = Callable[[], Awaitable[bytes]]
 
@@ -144,6 +145,7 @@ async def _write(outbox: Outbox, fd: int, everything: anyio.CancelScope) -> None
     can_wait = _is_pipe(fd) and not _is_shared_with_stderr(fd)
     if can_wait:
         os.set_blocking(fd, False)
+        _widen(fd)
     try:
         while messages := await outbox.take():
             messages.append(b"")
@@ -168,6 +170,14 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _widen(fd: int) -> None:
+    """Let a pipe hold several large answers: each time it is full, both sides have to be woken."""
+    with suppress(ImportError, AttributeError, OSError):  # not Linux, a socket, or the user has enough of them
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _is_pipe(fd: int) -> bool:
