@@ -288,7 +288,7 @@ def _build(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
 async def _contained(name: str, run: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Run a plugin's code: within the time limit, and with nothing but a GatewayError coming out."""
     try:
-        with anyio.move_on_after(seconds):
+        with anyio.CancelScope(deadline=asyncio.get_running_loop().time() + seconds):
             return await run()
     except GatewayError:
         raise

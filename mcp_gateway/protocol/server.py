@@ -200,7 +200,7 @@ class GatewayServer:
 
     async def _answer_envelope(self, asked: _Asked, serve: Method) -> dict[str, Any]:
         async def run(params: Mapping[str, Any]) -> dict[str, Any]:
-            return await self._run(replace(asked, params=params), serve)
+            return await self._run(asked if params is asked.params else replace(asked, params=params), serve)
 
         result = await self.modern.answer_with(asked.context, asked.connection, asked.method, asked.params, run)
         return self._envelope(asked.method, result)

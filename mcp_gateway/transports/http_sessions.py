@@ -12,11 +12,12 @@ from starlette.types import Receive, Send
 
 from mcp_gateway.protocol.conversation import Handshake
 from mcp_gateway.protocol.dispatcher import Dispatcher
-from mcp_gateway.protocol.messages import Message, Parsed
+from mcp_gateway.protocol.messages import Message, Parsed, Refusal, Request
 from mcp_gateway.protocol.outbox import Outbox
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, in_time, stream, until_gone
-from mcp_gateway.transports.reply import Reply
+from mcp_gateway.transports.reply import Attendant, Reply, Spawn
+from mcp_gateway.transports.responses import respond
 from mcp_gateway.transports.resumption import Resumable, SentEvents
 
 # What waits for a client without an open stream, before the newest changes are summed up instead.
@@ -54,11 +55,6 @@ class HttpSession:
         """Nothing is under way, and no stream is open."""
         return self._in_use == 0
 
-    @property
-    def is_open(self) -> bool:
-        """The handshake succeeded."""
-        return self._handshake.connection.client_capabilities is not None
-
     @contextmanager
     def used(self) -> Iterator[None]:
         """Keep the session while the block runs."""
@@ -69,21 +65,49 @@ class HttpSession:
             self._in_use -= 1
             self.idle_since = monotonic()
 
-    @contextmanager
-    def reply(self, send: Send) -> Iterator[Reply]:
-        """The response to a POST, which can be taken up again while the block runs."""
-        self._last_stream += 1
-        name = str(self._last_stream)
-        slow = self._limits.mcp.slow_reader_seconds
-        reply = Reply(send, slow_reader_seconds=slow, resumable=self._resumable(name))
-        self._under_way[name] = reply
+    async def serve(self, parsed: Parsed, send: Send, spawn: Spawn) -> None:
+        """Take what a POST brought, and respond to it."""
+        reply = self._begin(send)
+        seconds = self._limits.http.sse_ping_seconds
+        attendant = Attendant(seconds, lambda: reply.keep_open(seconds), spawn)
         try:
-            yield reply
+            answer = await self._take(parsed, reply)
+            if answer is None and not isinstance(parsed, Request):
+                await respond(send, None, 202)
+            else:
+                await reply.end(answer, 400 if isinstance(parsed, Refusal) else 200)
         finally:
-            del self._under_way[name]
+            attendant.leave()
+            self._end(reply)
 
-    async def take(self, parsed: Parsed, reply: Reply) -> bytes | None:
-        """Take what a POST brought; the answer, or None when nobody is owed one."""
+    async def open(self, request: Request, send: Send) -> bool:
+        """Shake hands. Whether that succeeded, in which case the client is told its session."""
+        reply = self._begin(send)
+        try:
+            answer = await self._take(request, reply)
+            is_open = self._handshake.connection.client_capabilities is not None
+            if is_open:
+                reply.headers.append((b"mcp-session-id", self.id.encode()))
+            await reply.end(answer)
+        finally:
+            self._end(reply)
+        return is_open
+
+    def _begin(self, send: Send) -> Reply:
+        """The response to a POST, which can be taken up again until it has ended."""
+        self._in_use += 1
+        self._last_stream += 1
+        resumable = self._resumable(str(self._last_stream))
+        reply = Reply(send, slow_reader_seconds=self._limits.mcp.slow_reader_seconds, resumable=resumable)
+        self._under_way[resumable.name] = reply
+        return reply
+
+    def _end(self, reply: Reply) -> None:
+        self._in_use -= 1
+        self.idle_since = monotonic()
+        del self._under_way[reply.name]
+
+    async def _take(self, parsed: Parsed, reply: Reply) -> bytes | None:
         if not isinstance(parsed, list):
             return await self._dispatcher.take(parsed, reply)
         answers: list[bytes] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import anyio
@@ -46,6 +46,11 @@ class Reply:
         self._ended = False
         self._lock: anyio.Lock | None = None
         self._over: anyio.Event | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its stream, where that can be taken up again."""
+        return "" if self._resumable is None else self._resumable.name
 
     @property
     def detach(self) -> Callable[[], Awaitable[None]] | None:
@@ -135,23 +140,29 @@ class Reply:
                 self._on_lost()
 
 
-@contextmanager
-def attended(seconds: float, attend: Callable[[], Coroutine[Any, Any, None]], spawn: Spawn) -> Iterator[None]:
-    """Run `attend` beside a block that takes longer than some seconds, until it is left. Quick blocks pay a timer."""
-    scopes: list[anyio.CancelScope] = []
+class Attendant:
+    """Does something beside a request that takes longer than some seconds. For a quick one it costs a timer.
 
-    async def run() -> None:
-        with scopes[0]:
-            await attend()
+    Args:
+        attend: What it does, until `leave`.
+    """
 
-    def begin() -> None:
-        scopes.append(anyio.CancelScope())
-        spawn(run)
+    def __init__(self, seconds: float, attend: Callable[[], Coroutine[Any, Any, None]], spawn: Spawn) -> None:
+        self._attend = attend
+        self._spawn = spawn
+        self._scope: anyio.CancelScope | None = None
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
 
-    timer = asyncio.get_running_loop().call_later(seconds, begin)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        for scope in scopes:
-            scope.cancel()
+    def leave(self) -> None:
+        """The request is over."""
+        self._timer.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _begin(self) -> None:
+        self._scope = anyio.CancelScope()
+        self._spawn(partial(self._run, self._scope))
+
+    async def _run(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            await self._attend()

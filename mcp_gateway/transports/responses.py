@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from starlette.types import Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Send
 
 from mcp_gateway.protocol.dispatcher import error_answer
 from mcp_gateway.protocol.encoding import encode
@@ -15,6 +16,19 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 Headers = Mapping[str, str]
 RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+async def body_of(receive: Receive) -> bytes:
+    """The body of a request. Raises ClientDisconnect when it does not come to its end."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 async def respond(send: Send, body: bytes | None, status: int = 200, headers: RawHeaders = ()) -> None:

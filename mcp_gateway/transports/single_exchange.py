@@ -26,7 +26,7 @@ from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import Notification, Parsed, Refusal, Request, RequestId
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import until_gone
-from mcp_gateway.transports.reply import Reply, Spawn, attended
+from mcp_gateway.transports.reply import Attendant, Reply, Spawn
 from mcp_gateway.transports.responses import Headers, refuse, respond
 
 # Until then a client that hangs up is not noticed; most requests are over before.
@@ -78,9 +78,13 @@ class SingleExchange:
                 await anyio.sleep(self._limits.http.sse_ping_seconds)
                 await reply.keep_open(self._limits.http.sse_ping_seconds)
 
-        with attended(WATCH_SECONDS, watch, self._spawn), work:
-            answer, code = await self._answer(request, route, headers, reply)
-            await reply.end(answer, 200 if code is None else ERROR_CODE_HTTP_STATUS.get(code, 200))
+        attendant = Attendant(WATCH_SECONDS, watch, self._spawn)
+        try:
+            with work:
+                answer, code = await self._answer(request, route, headers, reply)
+                await reply.end(answer, 200 if code is None else ERROR_CODE_HTTP_STATUS.get(code, 200))
+        finally:
+            attendant.leave()
 
     async def _answer(
         self, request: Request, route: InboundModernRoute, headers: Headers, reply: Reply

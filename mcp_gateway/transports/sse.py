@@ -7,24 +7,25 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from secrets import token_urlsafe
 from urllib.parse import quote
 
 import anyio
 from anyio.abc import TaskGroup
-from starlette.datastructures import Headers, QueryParams
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.protocol.conversation import conversation
 from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import PARSE_ERROR, REQUEST_TIMEOUT, Refusal, RpcError
-from mcp_gateway.protocol.outbox import Outbox
+from mcp_gateway.protocol.outbox import Outbox, Shared
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, stream
 from mcp_gateway.transports.framing import parse
 from mcp_gateway.transports.problem import problem
+from mcp_gateway.transports.responses import body_of
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class SseTransport:
         self._server = server
         self._messages_path = messages_path
         self._sessions: dict[str, Duplex] = {}
+        self._shared = Shared(server.gateway.settings.mcp.max_waiting_bytes)
         self._waiting: Counter[str] = Counter()
         self._closing = False
         self._tasks: TaskGroup
@@ -75,12 +77,12 @@ class SseTransport:
 
     async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /messages?session_id=`: take a message; its answer comes on the stream."""
-        response = await self._take(scope, receive)
-        await response(scope, receive, send)
+        refusal = await self._take(scope, receive)
+        await (_accept(send) if refusal is None else refusal(scope, receive, send))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = token_urlsafe(32)
-        outbox = Outbox()
+        outbox = Outbox(shared=self._shared)
         async with conversation(self._server, outbox, kind="sse", session_id=session_id) as session:
             self._sessions[session_id] = session
             try:
@@ -130,31 +132,24 @@ class SseTransport:
         finally:
             timer.cancel()
 
-    async def _take(self, scope: Scope, receive: Receive) -> Response:
+    async def _take(self, scope: Scope, receive: Receive) -> Response | None:
+        """Take a message; why it is refused, or None."""
         if scope["method"] != "POST":
             return problem(405, "Send messages with POST.", headers={"Allow": "POST"})
-        content_type = Headers(scope=scope).get("content-type", "")
-        if content_type.partition(";")[0].strip().lower() != "application/json":
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        if content_type.partition(b";")[0].strip().lower() != b"application/json":
             return problem(415, "Messages are sent as application/json.")
-        session_id = QueryParams(scope["query_string"]).get("session_id", "")
+        session_id = _session_id(scope["query_string"])
         if session_id not in self._sessions:
             return problem(404, "There is no such session. Open a stream at /sse and post to the URI it names.")
-        parsed = parse(await Request(scope, receive).body())
+        parsed = parse(await body_of(receive))
         session = self._sessions.get(session_id)
         if session is None:
             return problem(404, "The session has ended.")
-        if self._waiting[session_id] >= MAX_WAITING:
-            return problem(429, "Too many messages wait; read the stream.", headers={"Retry-After": "1"})
-        self._waiting[session_id] += 1
-        try:
-            await session.receive(parsed)
-        finally:
-            self._waiting[session_id] -= 1
-            if not self._waiting[session_id]:
-                del self._waiting[session_id]
+        await session.receive(parsed)
         if isinstance(parsed, Refusal) and parsed.code == PARSE_ERROR:
             return problem(400, parsed.message)
-        return Response("Accepted", 202)
+        return None
 
     def _endpoint(self, scope: Scope, session_id: str) -> str:
         return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"
@@ -165,3 +160,14 @@ async def _end(session: Duplex) -> None:
     with anyio.move_on_after(FINISH_SECONDS):
         await session.outbox.drained()
     session.outbox.close()
+
+
+@lru_cache(maxsize=1024)  # the same for every message of a session
+def _session_id(query: bytes) -> str:
+    return QueryParams(query).get("session_id", "")
+
+
+async def _accept(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"8")]
+    await send({"type": "http.response.start", "status": 202, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Accepted"})

@@ -14,7 +14,6 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.protocol.conversation import has_envelope
@@ -24,8 +23,7 @@ from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.protocol.versions import REVISIONS
 from mcp_gateway.transports.framing import parse
 from mcp_gateway.transports.http_sessions import HttpSession
-from mcp_gateway.transports.reply import attended
-from mcp_gateway.transports.responses import EVENTS, JSON, Headers, accepts, refuse, respond
+from mcp_gateway.transports.responses import EVENTS, JSON, Headers, accepts, body_of, refuse, respond
 from mcp_gateway.transports.single_exchange import SingleExchange
 
 log = logging.getLogger(__name__)
@@ -83,7 +81,7 @@ class StreamableHttp:
         elif headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             await refuse(send, 415, f"Messages are sent as {JSON}")
         else:
-            parsed = parse(await HttpRequest(scope, receive).body())
+            parsed = parse(await body_of(receive))
             await self._take(parsed, headers, scope, receive, send)
 
     async def _take(self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +93,7 @@ class StreamableHttp:
         elif (session := self._sessions.get(session_id)) is None:
             await refuse(send, 404, UNKNOWN_SESSION)
         else:
-            await self._take_in_session(session, parsed, send)
+            await session.serve(parsed, send, self._spawn)
 
     async def _take_without_session(
         self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send
@@ -119,22 +117,9 @@ class StreamableHttp:
             await refuse(send, 503, "Too many open sessions", INTERNAL_ERROR, request.id, [(b"retry-after", b"30")])
             return
         session = HttpSession(self._server)
-        with session.used(), session.reply(send) as reply:
-            answer = await session.take(request, reply)
-            if session.is_open:
-                self._sessions[session.id] = session
-                reply.headers.append((b"mcp-session-id", session.id.encode()))
-            await reply.end(answer)
-
-    async def _take_in_session(self, session: HttpSession, parsed: Parsed, send: Send) -> None:
-        seconds = self._limits.sse_ping_seconds
-        with session.used(), session.reply(send) as reply:
-            with attended(seconds, lambda: reply.keep_open(seconds), self._spawn):
-                answer = await session.take(parsed, reply)
-            if answer is None and not isinstance(parsed, Request):
-                await respond(send, None, 202)
-            else:
-                await reply.end(answer, 400 if isinstance(parsed, Refusal) else 200)
+        self._sessions[session.id] = session
+        if not await session.open(request, send):
+            del self._sessions[session.id]
 
     async def _in_session(self, headers: Headers, method: str, receive: Receive, send: Send) -> None:
         """Serve GET, which listens, and DELETE, which ends the session."""
