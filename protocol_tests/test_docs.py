@@ -16,10 +16,10 @@ from mcp_gateway_ingestion.pipeline import IngestReport
 from mcp_gateway import errors, hookspecs
 from mcp_gateway.cli.app import app
 from mcp_gateway.config import load
+from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.gateway import Gateway
 from mcp_gateway.plugin_discovery import discover
 from mcp_gateway.plugin_manager import read_declarations
-from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.settings import setting_paths
 from protocol_tests.documents import DOCS, PAGES, anchors, blocks, links, shown, without_blocks
 from protocol_tests.gateways import ROOT

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from protocol_tests.conformance.exceptions import GAPS
 from protocol_tests.gateways import ROOT
 from protocol_tests.requirements import BINDING, FAMILIES, REQUIREMENTS
 
@@ -59,12 +58,6 @@ def test_few_of_the_binding_requirements_are_covered_by_reason() -> None:
         binding = [item for item in REQUIREMENTS.values() if item.level in levels]
         by_reason = [item.id for item in binding if item.reason]
         assert len(by_reason) <= MOST_BY_REASON * len(binding), by_reason
-
-
-def test_every_known_gap_is_one_of_a_test() -> None:
-    tests = {name.partition("::")[2] for names in marked().values() for name in names}
-
-    assert {name.partition("[")[0] for name in GAPS} - tests == set()
 
 
 def test_every_requirement_has_a_family_a_sentence_and_a_source() -> None:

@@ -25,10 +25,10 @@ from mcp_gateway.catalog import events
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.cli.app import app
 from mcp_gateway.config import load
+from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.gateway import Gateway
 from mcp_gateway.plugin_discovery import Plugin, discover
 from mcp_gateway.plugin_manager import read_declarations
-from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.services import Background, Events, Resources, Shutdown
 from mcp_gateway.settings import Settings
 from mcp_gateway.storage.engine import Database

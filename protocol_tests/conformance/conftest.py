@@ -11,7 +11,6 @@ import pytest
 from anyio.abc import TaskStatus
 
 from mcp_gateway.tests.wire import Wire
-from protocol_tests.conformance.exceptions import GAPS
 from protocol_tests.conformance.peers import (
     EVERYTHING,
     Offer,
@@ -23,8 +22,6 @@ from protocol_tests.conformance.peers import (
     transports_of,
 )
 
-# A gap often is an answer that never comes; there is no use in waiting long for it.
-GAP_SECONDS = 0.7
 # Other servers may have many gaps.
 OTHERS_SECONDS = 3.0
 
@@ -38,19 +35,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     skip = pytest.mark.skip(reason=f"only over {', '.join(mark.args) if mark else ''}")
     params: list[Any] = [*there] or [pytest.param(None, marks=skip, id="elsewhere")]
     metafunc.parametrize("transport", params, scope="session")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect the known gaps of streamable HTTP, and nothing else, to fail."""
-    for item in items:
-        call = getattr(item, "callspec", None)
-        if call is None or call.params.get("transport") != "http" or item.config.getoption("--url"):
-            continue
-        name = getattr(item, "originalname", item.name)
-        case = item.name.removeprefix(name).replace("http-", "").replace("-http", "").replace("[http]", "")
-        reason = GAPS.get(name) or GAPS.get(name + case)
-        if reason:
-            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 class Pool:
@@ -103,7 +87,7 @@ def offers() -> dict[str, Offer]:
 
 
 @pytest.fixture
-async def peer(request: pytest.FixtureRequest, server: Server, transport: Transport, offers: dict[str, Offer]) -> Peer:
+async def peer(server: Server, transport: Transport, offers: dict[str, Offer]) -> Peer:
     """The server on one transport."""
     peer = Peer(server, transport)
     if not server.own:
@@ -113,8 +97,6 @@ async def peer(request: pytest.FixtureRequest, server: Server, transport: Transp
             result = await wire.initialize(peer.version)
             offers[transport] = await offer_of(wire, result["capabilities"])
     peer.offer = offers[transport]
-    if request.node.get_closest_marker("xfail"):
-        peer.wait_seconds = GAP_SECONDS
     return peer
 
 
