@@ -106,6 +106,11 @@ class McpSection(Section):
         16 * 1024 * 1024, ge=1024, description="Largest message read from standard input; HTTP has `max_body_bytes`."
     )
     max_running: int = Field(256, ge=1, description="Requests of one client that run at a time; more are left unread.")
+    max_waiting_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="What waits to be read by all clients of SSE together; beyond it only 64 KB may wait for each.",
+    )
     ask_seconds: float = Field(
         60, gt=0, le=3600, description="How long a client may take to answer a question: sampling, elicitation, roots."
     )

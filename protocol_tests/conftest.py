@@ -15,6 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--server", metavar="COMMAND", help="Test this server over stdio instead of ours.")
     group.addoption("--url", metavar="URL", help="Test the server at this URL; over SSE when it ends with /sse.")
     group.addoption("--conformance-report", metavar="FOLDER", help="Write conformance.md and conformance.json here.")
+    group.addoption("--fuzz-messages", metavar="COUNT", type=int, default=20_000, help="How many to each transport.")
+    group.addoption("--fuzz-seed", metavar="SEED", type=int, default=20241105, help="Makes the same messages again.")
     group.addoption("--fixture-plugins", metavar="FOLDER", help="Plugins of our server under test; default: fixtures.")
 
 

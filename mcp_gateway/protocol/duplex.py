@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 import anyio
 from anyio.abc import TaskGroup
 
+from mcp_gateway.protocol.batch import BatchAnswers
 from mcp_gateway.protocol.dispatcher import Dispatcher, Handlers
 from mcp_gateway.protocol.messages import Message, Parsed, Refusal, Request
 from mcp_gateway.protocol.outbox import Outbox, Signal
@@ -27,6 +28,8 @@ class Duplex(Dispatcher):
         self._hiring = False
         self._is_one_idle = False
         self._wanted = Signal()
+        # Over SSE messages come side by side. One at a time they find how much waits to be read already.
+        self._entrance = anyio.Lock(fast_acquire=True)
         self._tasks: TaskGroup
 
     @asynccontextmanager
@@ -48,23 +51,31 @@ class Duplex(Dispatcher):
         if isinstance(parsed, list):
             batch = _Batch(self.outbox.put)
             for message in parsed:
-                await self._begin(message, batch.member())
+                await self._begin(message, batch.member(message))
             batch.seal()
         else:
             await self._begin(parsed, self._send)
 
     async def _begin(self, message: Message, send: Send) -> None:
+        if isinstance(message, Request):
+            async with self._entrance:
+                await self._let_in(message, send)
+                await self.outbox.room()
+        else:
+            send(await self.take(message, self.outbox))
+            if isinstance(message, Refusal):
+                await self.outbox.room()
+
+    async def _let_in(self, message: Request, send: Send) -> None:
         # A request is admitted here, so that a cancellation in the same write finds it. The handshake is also
         # served here, so that what follows finds the session open.
-        if not isinstance(message, Request) or message.method == "initialize":
+        if message.method == "initialize":
             send(await self.take(message, self.outbox))
         elif (refusal := await self.admit(message)) is not None:
             send(refusal)
         else:
             self._admitted.append((message, send))
             self._hire()
-        if isinstance(message, Request | Refusal):
-            await self.outbox.room()
 
     def _hire(self) -> None:
         """See to it that a task takes what was admitted, unless one is about to."""
@@ -116,20 +127,22 @@ class _Batch:
 
     def __init__(self, put: Callable[[bytes], None]) -> None:
         self._put = put
-        self._answers: list[bytes] = []
+        self._answers = BatchAnswers()
         self._open = 1
 
-    def member(self) -> Send:
+    def member(self, message: Message) -> Send:
+        """Where the answer to this member goes."""
         self._open += 1
-        return self._settle
+
+        def settle(answer: bytes | None) -> None:
+            self._answers.add(message, answer)
+            self.seal()
+
+        return settle
 
     def seal(self) -> None:
-        """All members are known."""
-        self._settle(None)
-
-    def _settle(self, answer: bytes | None) -> None:
+        """All members are known, or one of them is settled."""
         self._open -= 1
-        if answer is not None:
-            self._answers.append(answer)
-        if not self._open and self._answers:
-            self._put(b"[" + b",".join(self._answers) + b"]")
+        joined = None if self._open else self._answers.joined()
+        if joined is not None:
+            self._put(joined)

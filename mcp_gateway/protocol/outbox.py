@@ -6,6 +6,8 @@ import anyio
 
 # What may wait before whoever produces more has to: a few large answers.
 HIGH_BYTES = 1024 * 1024
+# What may wait for each of many clients, when too much waits for all of them.
+LOW_BYTES = 64 * 1024
 
 
 class Signal:
@@ -26,16 +28,34 @@ class Signal:
         await self._event.wait()
 
 
+class Shared:
+    """What waits for many clients together. When it is too much, each may have less: those who read do not notice."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.waiting_bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Too much waits."""
+        return self.waiting_bytes >= self._max_bytes
+
+
 class Outbox:
     """Takes messages without ever blocking, gives them out in order, and makes producers wait when it is full.
 
     It is bounded because everybody who can produce without end awaits `room()` first. Implements `dispatcher.Channel`.
+
+    Args:
+        high_bytes: What may wait before producers have to.
+        shared: Counts it with that of other clients.
     """
 
     detach = None
 
-    def __init__(self, high_bytes: int = HIGH_BYTES) -> None:
+    def __init__(self, high_bytes: int = HIGH_BYTES, shared: Shared | None = None) -> None:
         self._high_bytes = high_bytes
+        self._shared = shared or Shared(high_bytes)
         self._messages: list[bytes] = []
         self._waiting_bytes = 0
         self._in_hand_bytes = 0
@@ -49,6 +69,7 @@ class Outbox:
             return
         self._messages.append(message)
         self._waiting_bytes += len(message)
+        self._shared.waiting_bytes += len(message)
         self._filled.wake()
 
     async def send(self, message: bytes) -> None:
@@ -58,7 +79,7 @@ class Outbox:
 
     async def room(self) -> None:
         """Wait until there is room for more, or the client is gone."""
-        while self._size >= self._high_bytes and not self.closed:
+        while self._is_full and not self.closed:
             await self._eased.wait()
 
     async def take(self) -> list[bytes]:
@@ -79,6 +100,7 @@ class Outbox:
         """The client is gone: whoever waits goes on, and what waits is dropped."""
         self.closed = True
         self._messages.clear()
+        self._shared.waiting_bytes -= self._waiting_bytes
         self._waiting_bytes = 0
         self._filled.wake()
         self._written()
@@ -87,6 +109,11 @@ class Outbox:
     def _size(self) -> int:
         return self._waiting_bytes + self._in_hand_bytes
 
+    @property
+    def _is_full(self) -> bool:
+        return self._size >= self._high_bytes or (self._shared.is_full and self._size >= LOW_BYTES)
+
     def _written(self) -> None:
+        self._shared.waiting_bytes -= self._in_hand_bytes
         self._in_hand_bytes = 0
         self._eased.wake()

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -212,8 +212,18 @@ def _end(connection: Any, _record: Any, _error: BaseException | None) -> None:
 
 async def _interrupt(connection: aiosqlite.Connection) -> None:
     with anyio.move_on_after(GIVE_UP_SECONDS, shield=True):
-        await connection.interrupt()
-        await connection.close()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_keep_interrupting, connection)
+            await connection.close()
+            tasks.cancel_scope.cancel()
+
+
+async def _keep_interrupting(connection: aiosqlite.Connection) -> None:
+    """A statement that its thread had not begun yet would not notice a single interruption."""
+    with suppress(ValueError, sqlite3.ProgrammingError):  # it is closed
+        while True:
+            await connection.interrupt()
+            await anyio.sleep(_PAUSE_SECONDS)
 
 
 def _is_busy(error: BaseException | None) -> bool:

@@ -10,6 +10,7 @@ from mcp_gateway.settings import HttpSection, McpSection, Settings
 from mcp_gateway.tests.conftest import Web
 from mcp_gateway.tests.small_gateway import SmallGateway
 from mcp_gateway.tests.wire import SseWire, listening, sse_session
+from mcp_gateway.transports import sse
 
 pytestmark = pytest.mark.anyio
 
@@ -160,6 +161,30 @@ async def flood(client: httpx.AsyncClient, endpoint: str) -> int:
             if status != 202:
                 return status
     return 0
+
+
+async def test_messages_that_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait on though their sender hangs up."""
+    monkeypatch.setattr(sse, "MAX_WAITING", 2)
+    gateway = SmallGateway(Settings(http=HttpSection(port=0), mcp=McpSection(max_running=1)))
+    gateway.gate = anyio.Event()
+    async with listening(gateway) as client, sse_session(client) as wire, anyio.create_task_group() as tasks:
+        assert isinstance(wire, SseWire)
+        await wire.initialize()
+        call = await wire.post("tools/call", {"name": "wait"})
+        waiting = [{"jsonrpc": "2.0", "id": f"waits {number}", "method": "ping"} for number in range(2)]
+        for message in waiting:
+            tasks.start_soon(wire.send, message)
+        refused = None
+        with anyio.fail_after(10):
+            while refused != 429:
+                refused = (await client.post(wire.endpoint, content=b"{}", headers=JSON)).status_code
+        gateway.gate.set()
+
+        assert "result" in await wire.answer_to(call)
+        for message in waiting:
+            assert (await wire.answer_to(message["id"]))["result"] == {}
+        assert await wire.result("ping") == {}
 
 
 async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_disconnected() -> None:

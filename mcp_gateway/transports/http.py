@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_gateway.errors import SettingsError, StartupError
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.server import GatewayServer
+from mcp_gateway.settings import HttpSection
 from mcp_gateway.transports import openapi
+from mcp_gateway.transports.http_protocol import BoundedProtocol, ConnectionLimits, connections_at_most
 from mcp_gateway.transports.problem import problem
 from mcp_gateway.transports.rest import RestRoutes
 from mcp_gateway.transports.security import LOOPBACK, Guard
 from mcp_gateway.transports.sse import SseTransport
 from mcp_gateway.transports.streamable_http import StreamableHttp
+
+log = logging.getLogger(__name__)
 
 GRACEFUL_SECONDS = 3
 HASTY_SECONDS = 1
@@ -47,23 +53,14 @@ def http_app(gateway: Served) -> Starlette:
         async with server.running(), sse.running(), streamable.running():
             yield
 
-    app = Starlette(
+    app = _Guarded(
+        gateway.settings.http,
+        {"/mcp": streamable, "/sse": sse.stream, "/messages": sse.post},
         routes=[
             Route("/healthz", _Reading(_alive)),
             Route("/readyz", _Reading(_ready(gateway))),
             Route("/openapi.json", _Reading(_described(gateway))),
-            Route("/mcp", streamable),
-            Route("/sse", _Endpoint(sse.stream)),
-            Route("/messages", _Endpoint(sse.post)),
             Mount("", RestRoutes(gateway.registry, gateway.clock)),
-        ],
-        middleware=[
-            Middleware(
-                Guard,
-                allowed_hosts=gateway.settings.http.allowed_hosts,
-                allowed_origins=gateway.settings.http.allowed_origins,
-                max_body_bytes=gateway.settings.http.max_body_bytes,
-            )
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
         lifespan=lifespan,
@@ -77,6 +74,56 @@ def http_app(gateway: Served) -> Starlette:
 
     app.state.close_streams = close_streams
     return app
+
+
+class _Guarded(Starlette):
+    """With the guard outermost, so that what an app answers when it fails is protected too."""
+
+    def __init__(self, http: HttpSection, direct: Mapping[str, ASGIApp], **options: Any) -> None:
+        super().__init__(**options)
+        self._http = http
+        self._direct = direct
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the guard around everything."""
+        return Guard(
+            _Direct(self._direct, super().build_middleware_stack()),
+            allowed_hosts=self._http.allowed_hosts,
+            allowed_origins=self._http.allowed_origins,
+            max_body_bytes=self._http.max_body_bytes,
+            max_bodies_bytes=self._http.max_bodies_bytes,
+        )
+
+
+class _Direct:
+    """Gives the protocol's own paths to whom they belong. The layers of an app in between cost as much as an answer."""
+
+    def __init__(self, routes: Mapping[str, ASGIApp], app: ASGIApp) -> None:
+        self._routes = routes
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        route = self._routes.get(path)
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await route(scope, receive, sending)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            if not begun:
+                await (await _refused(Request(scope), error))(scope, receive, send)
+            if not isinstance(error, HTTPException):
+                log.exception("a request failed outside the protocol")
 
 
 async def serve_http(gateway: Served, *, on_listening: Callable[[str], None]) -> None:
@@ -94,7 +141,7 @@ async def serve_http(gateway: Served, *, on_listening: Callable[[str], None]) ->
     _refuse_open_door(http.host, allowed=http.allow_unauthenticated)
     listener = _listen(http.host, http.port)
     app = http_app(gateway)
-    server = _Server(app, lambda: on_listening(_url(listener)))
+    server = _Server(app, _limits(gateway), lambda: on_listening(_url(listener)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_when_told, gateway, server)
         try:
@@ -109,10 +156,14 @@ async def serve_http(gateway: Served, *, on_listening: Callable[[str], None]) ->
 class _Server(uvicorn.Server):
     """Uvicorn without its signal handlers: the command line has its own."""
 
-    def __init__(self, app: Starlette, on_listening: Callable[[], None]) -> None:
+    def __init__(self, app: Starlette, limits: ConnectionLimits, on_listening: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=cast(type[asyncio.Protocol], partial(BoundedProtocol, limits=limits)),
+                ws="none",
+                # Counts requests too: those that wait for a client to read go on when their sender hangs up.
+                limit_concurrency=2 * limits.max_connections,
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -155,14 +206,15 @@ class _Reading:
         await response(scope, receive, send)
 
 
-class _Endpoint:
-    """Makes an ASGI method a route of its own that gets every HTTP method."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+def _limits(gateway: Served) -> ConnectionLimits:
+    http = gateway.settings.http
+    return ConnectionLimits(
+        max_connections=connections_at_most(http.max_connections),
+        max_header_bytes=http.max_header_bytes,
+        header_seconds=http.header_seconds,
+        body_seconds=http.body_seconds,
+        slow_reader_seconds=gateway.settings.mcp.slow_reader_seconds,
+    )
 
 
 async def _stop_when_told(gateway: Served, server: _Server) -> None:

@@ -10,6 +10,7 @@ from time import monotonic
 import anyio
 from starlette.types import Receive, Send
 
+from mcp_gateway.protocol.batch import BatchAnswers
 from mcp_gateway.protocol.conversation import Handshake
 from mcp_gateway.protocol.dispatcher import Dispatcher
 from mcp_gateway.protocol.messages import Message, Parsed, Refusal, Request
@@ -110,17 +111,15 @@ class HttpSession:
     async def _take(self, parsed: Parsed, reply: Reply) -> bytes | None:
         if not isinstance(parsed, list):
             return await self._dispatcher.take(parsed, reply)
-        answers: list[bytes] = []
+        answers = BatchAnswers()
 
         async def take(message: Message) -> None:
-            answer = await self._dispatcher.take(message, reply)
-            if answer is not None:
-                answers.append(answer)
+            answers.add(message, await self._dispatcher.take(message, reply))
 
         async with anyio.create_task_group() as tasks:
             for message in parsed:
                 tasks.start_soon(take, message)
-        return b"[" + b",".join(answers) + b"]" if answers else None
+        return answers.joined()
 
     async def listen(self, last_event_id: str | None, receive: Receive, send: Send) -> None:
         """Stream what belongs to no request, or go on with the stream that was lost."""

@@ -1,4 +1,4 @@
-"""What every HTTP request passes first: Host and Origin, the size of the body, and headers that protect browsers.
+"""What every HTTP request passes first: Host and Origin, the size of bodies, and headers that protect browsers.
 
 A web page may make a browser send requests to a server on its user's own machine, and by DNS rebinding even read the
 answers. Such requests carry a foreign Origin or Host, so both are checked on every route, health included.
@@ -6,30 +6,51 @@ answers. Such requests carry a foreign Origin or Host, so both are checked on ev
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_gateway.transports.problem import problem
 
+log = logging.getLogger(__name__)
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_PROTECTION = {
+# Headers of every answer, unless its route sets its own.
+PROTECTION = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
 
+_PROTECTION = [(name.encode(), value.encode()) for name, value in PROTECTION.items()]
+
+# What nearly every message has room in.
+SMALL_BODY_BYTES = 16 * 1024
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]]+?)(:\d*)?")
 
 
-class BodyTooLarge(Exception):
-    """The request's body is longer than is read."""
+class BodyTooLarge(HTTPException):
+    """The request's body is longer than is read; raised to whoever reads it, and the answer if nobody minds."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(413, f"The body may have at most {max_bytes} bytes.")
+
+
+class BodiesTooLarge(HTTPException):
+    """The bodies of all requests together take more memory than they may. Raised as `BodyTooLarge`."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "Too many large requests at a time.", {"Retry-After": "1"})
 
 
 class Guard:
@@ -40,15 +61,23 @@ class Guard:
         allowed_hosts: Hosts accepted besides this machine's own names, with a port or for any port.
         allowed_origins: Origins accepted besides pages of this machine, e.g. `https://app.example`.
         max_body_bytes: Largest body that is read.
+        max_bodies_bytes: What the bodies of all requests that are served may have together.
     """
 
     def __init__(
-        self, app: ASGIApp, *, allowed_hosts: Sequence[str], allowed_origins: Sequence[str], max_body_bytes: int
+        self,
+        app: ASGIApp,
+        *,
+        allowed_hosts: Sequence[str],
+        allowed_origins: Sequence[str],
+        max_body_bytes: int,
+        max_bodies_bytes: int,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
         self._max_body_bytes = max_body_bytes
+        self._bodies = _Bodies(max_bodies_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or refuse it."""
@@ -58,29 +87,33 @@ class Guard:
         if scope["type"] != "http":  # nothing here speaks WebSocket, so nobody gets past the guard by it
             await send({"type": "websocket.close", "code": 1008})
             return
-        answer = _Answer(send)
-        refusal = self._refusal(Headers(scope=scope))
+        protected = _protecting(send)
+        refusal = self._refusal(scope)
         if refusal is not None:
-            await problem(*refusal)(scope, receive, answer.send)
+            await problem(*refusal)(scope, receive, protected)
             return
-        body = _Body(receive, self._max_body_bytes)
+        body = _Body(receive, self._max_body_bytes, self._bodies)
         try:
-            await self._app(scope, body.receive, answer.send)
-        except BodyTooLarge:
-            if not answer.begun:
-                await self._too_large()(scope, receive, answer.send)
+            await self._app(scope, body.receive, protected)
+        except ClientDisconnect:
+            log.debug("a client hung up within its request")
+        finally:
+            self._bodies.held_bytes -= body.read_bytes
 
-    def _refusal(self, headers: Headers) -> tuple[int, str] | None:
-        if len(headers.getlist("host")) > 1 or not self._is_our_host(headers.get("host", "")):
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        found: dict[bytes, list[str]] = {b"host": [], b"origin": [], b"content-length": []}
+        for name, value in scope["headers"]:
+            if name in found:
+                found[name].append(value.decode("latin-1"))
+        hosts, origins, lengths = found.values()
+        if len(hosts) != 1 or not self._is_our_host(hosts[0]):
             return 421, "This server does not answer to this Host. Its operator can allow it: http.allowed_hosts."
-        origin = headers.get("origin")
-        if origin is not None and (len(headers.getlist("origin")) > 1 or not self._is_our_origin(origin)):
+        if origins and (len(origins) > 1 or not self._is_our_origin(origins[0])):
             return (
                 403,
                 "Pages of this Origin may not use this server. Its operator can allow it: http.allowed_origins.",
             )
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_body_bytes:
+        if lengths and lengths[0].isdecimal() and int(lengths[0]) > self._max_body_bytes:
             return 413, f"The body may have at most {self._max_body_bytes} bytes."
         return None
 
@@ -94,42 +127,51 @@ class Guard:
         scheme, _, host = origin.lower().partition("://")
         return scheme in {"http", "https"} and _name_of(host) in LOOPBACK
 
-    def _too_large(self) -> ASGIApp:
-        return problem(413, f"The body may have at most {self._max_body_bytes} bytes.")
 
-
-class _Answer:
+def _protecting(send: Send) -> Send:
     """Adds the protecting headers, unless the route set its own."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-
-    async def send(self, message: Message) -> None:
+    async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
-            headers = MutableHeaders(scope=message)
-            for name, value in _PROTECTION.items():
-                headers.setdefault(name, value)
-        await self._send(message)
+            own = {name for name, _ in message["headers"]}
+            added = [field for field in _PROTECTION if field[0] not in own]
+            message = {**message, "headers": [*message["headers"], *added]}
+        await send(message)
+
+    return protected
+
+
+@dataclass(slots=True)
+class _Bodies:
+    """What was read of the bodies of all requests that are being served."""
+
+    max_bytes: int
+    held_bytes: int = 0
 
 
 class _Body:
     """Counts what is read."""
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, bodies: _Bodies) -> None:
+        self.read_bytes = 0
         self._receive = receive
-        self._left = max_bytes
+        self._max_bytes = max_bytes
+        self._bodies = bodies
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:
-                raise BodyTooLarge
+        if message["type"] == "http.request" and (size := len(message.get("body", b""))):
+            self.read_bytes += size
+            self._bodies.held_bytes += size
+            if self.read_bytes > self._max_bytes:
+                raise BodyTooLarge(self._max_bytes)
+            # Small ones are always read: a client with large ones must not lock the others out.
+            if self._bodies.held_bytes > self._bodies.max_bytes and self.read_bytes > SMALL_BODY_BYTES:
+                raise BodiesTooLarge
         return message
 
 
+@lru_cache(maxsize=1024)
 def _name_of(host: str) -> str:
     """The host without its port and brackets; empty when it is not a host."""
     try:

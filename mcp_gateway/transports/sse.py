@@ -146,7 +146,15 @@ class SseTransport:
         session = self._sessions.get(session_id)
         if session is None:
             return problem(404, "The session has ended.")
-        await session.receive(parsed)
+        if self._waiting[session_id] >= MAX_WAITING:
+            return problem(429, "Too many messages wait; read the stream.", headers={"Retry-After": "1"})
+        self._waiting[session_id] += 1
+        try:
+            await session.receive(parsed)
+        finally:
+            self._waiting[session_id] -= 1
+            if not self._waiting[session_id]:
+                del self._waiting[session_id]
         if isinstance(parsed, Refusal) and parsed.code == PARSE_ERROR:
             return problem(400, parsed.message)
         return None
