@@ -55,6 +55,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "search_titles": {"query": "dark knight", "filters": {"year_from": 2000, "year_to": 2010}},
     "get_titles": {"ids": ["tt0468569", "tt9999999"], "detail": "concise"},
     "resolve_title": {"name": "Dune", "kind": "movie", "year": 2021},
+    "suggest_titles": {"q": "dark k", "limit": 3},
     "ingest_titles": {
         "titles": [
             {"id": "my-0001", "type": "movie", "title": "Night Bakers", "year": 2025, "mood": "warm"},
@@ -376,7 +377,7 @@ def _settings(folder: str) -> Settings:
     """Of a gateway that stops on the least fault, and answers only when its index is complete."""
     overrides: dict[str, dict[str, Any]] = {
         "gateway": {"data_dir": folder, "profile": "full", "strict_plugins": True},
-        "plugins": {"search": {"start_seconds": 60}},
+        "plugins": {"search": {"start_seconds": 60}, "suggest": {"start_seconds": 60}},
     }
     return load(overrides=overrides, environ={})
 

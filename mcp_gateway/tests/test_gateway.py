@@ -154,11 +154,11 @@ async def test_a_disabled_plugin_is_not_even_imported(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "bad.py").write_text("raise RuntimeError('imported')")
 
-    gateway = Gateway(
-        settings(tmp_path, gateway={"disabled": ["bad", "search", "ingestion"], "plugins_dir": tmp_path / "plugins"})
-    )
+    names = ["bad", *(plugin.name for plugin in discover(None))]
+
+    gateway = Gateway(settings(tmp_path, gateway={"disabled": names, "plugins_dir": tmp_path / "plugins"}))
     async with gateway.running():
-        assert {p.name: p.state for p in gateway.plugins} == dict.fromkeys(("bad", "search", "ingestion"), "disabled")
+        assert {p.name: p.state for p in gateway.plugins} == dict.fromkeys(names, "disabled")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_a_package_in_the_plugins_folder_imports_its_siblings(tmp_path: Pa
         "async def lifespan():\n"
         "    yield [capability(NAME, say)]\n"
     )
-    chosen = {"plugins_dir": tmp_path / "plugins", "disabled": ["search", "ingestion"]}
+    chosen = {"plugins_dir": tmp_path / "plugins", "disabled": [plugin.name for plugin in discover(None)]}
 
     async with Gateway(settings(tmp_path, gateway=chosen)).running() as gateway:
         assert tools_of(gateway) == ["say_it"]

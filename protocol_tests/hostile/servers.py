@@ -12,7 +12,7 @@ from protocol_tests.gateways import COMMAND, ROOT, HttpGateway, environment, htt
 PLUGINS = ROOT / "fixtures"
 # Whatever a fuzzed message makes a tool do is over soon.
 SETTINGS = {
-    "MEDIA_GATEWAY_GATEWAY__DISABLED": "ingestion,search",
+    "MEDIA_GATEWAY_GATEWAY__DISABLED": "ingestion,search,suggest",
     "MEDIA_GATEWAY_GATEWAY__CALL_SECONDS": "1",
     "MEDIA_GATEWAY_MCP__ASK_SECONDS": "1",
     "MEDIA_GATEWAY_LIMITS__CALLS_PER_MINUTE": "100000000",

@@ -579,7 +579,7 @@ def test_passwords_in_the_query_of_an_address_are_hidden(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("how", ["exit", "generator exit"])
 def test_a_handler_that_exits_harms_nobody_else(tmp_path: Path, plugins: Path, how: str) -> None:
-    bare = {"MEDIA_GATEWAY_GATEWAY__DISABLED": "ingestion,search"}
+    bare = {"MEDIA_GATEWAY_GATEWAY__DISABLED": "ingestion,search,suggest"}
     gateway = http_gateway(tmp_path / "data", ["--plugins-dir", str(plugins)], **bare)
     with gateway as served, Client(served) as victim, Client(served) as other:
         with suppress(httpx.HTTPError, IndexError, KeyError):

@@ -1,0 +1,1 @@
+"""The suggest plugin: titles, people and genres for what somebody has typed so far."""
