@@ -70,5 +70,9 @@ class _Unread(ModuleType):
 
 def _run_init(package: ModuleType) -> None:
     loader: Any = package.__loader__
-    loader.exec_module(package)
+    try:
+        loader.exec_module(package)
+    except BaseException:
+        del vars(package)["_is_running"]
+        raise
     package.__class__ = ModuleType

@@ -6,9 +6,10 @@ description, then Markdown. Its files are resources, `skill://<name>/<path>`, wh
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -39,12 +40,14 @@ class Skill:
     Attributes:
         frontmatter: The head of `SKILL.md`.
         files: Their bytes, by path within the skill; `SKILL.md` is one of them.
+        resources: URI, size and digest of each.
     """
 
     name: str
     description: str
     frontmatter: Mapping[str, Any]
     files: Mapping[str, bytes]
+    resources: Sequence[Mapping[str, Any]]
 
     @property
     def uri(self) -> str:
@@ -53,20 +56,18 @@ class Skill:
 
     def uri_of(self, path: str) -> str:
         """Of one of its files, or of a folder; the skill itself with an empty path."""
-        return f"skill://{self.name}/{path}".rstrip("/")
+        return _uri_of(self.name, path)
 
     def entry(self) -> dict[str, Any]:
         """As `skills/list` has it: with size and digest of each file."""
-        resources = [
-            {"uri": self.uri_of(path), "digest": f"sha256:{sha256(data).hexdigest()}", "size": len(data)}
-            for path, data in self.files.items()
-        ]
-        return {"uri": self.uri, "frontmatter": dict(self.frontmatter), "resources": resources}
+        return {"uri": self.uri, "frontmatter": dict(self.frontmatter), "resources": list(self.resources)}
 
     def directory(self, uri: str) -> list[dict[str, Any]] | None:
         """What stands directly in a folder of the skill; None when it has no such folder."""
         inside = f"{uri.rstrip('/')}/"
         children: dict[str, dict[str, Any]] = {}
+        if not inside.startswith(self.uri_of("") + "/"):
+            return None
         for path in self.files:
             child_uri = self.uri_of(path)
             if child_uri.startswith(inside):
@@ -96,18 +97,23 @@ def skill(folder: Path) -> Skill:
     Raises:
         Definition: It is not a skill; the message says what is wrong.
     """
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files_of(folder)}
+    paths = _files_of(folder)
+    if len(paths) > MAX_FILES or sum(path.stat().st_size for path in paths) > MAX_BYTES:
+        raise Definition(f"skill {folder.name}: more than {MAX_FILES} files or {MAX_BYTES} bytes")
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     if MANIFEST not in files:
         raise Definition(f"skill {folder.name}: there is no {MANIFEST}")
-    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
-        raise Definition(f"skill {folder.name}: more than {MAX_FILES} files or {MAX_BYTES} bytes")
     head = _head_of(folder.name, files[MANIFEST])
     name, description = head.get("name"), head.get("description")
     if name != folder.name or not _NAME.fullmatch(folder.name):
         raise Definition(f"skill {folder.name}: its name must be that of its folder, in a-z, 0-9 and single hyphens")
     if not isinstance(description, str) or not description.strip():
         raise Definition(f"skill {folder.name}: the description is missing")
-    return Skill(folder.name, description, head, files)
+    resources = [
+        {"uri": _uri_of(folder.name, path), "digest": f"sha256:{sha256(data).hexdigest()}", "size": len(data)}
+        for path, data in files.items()
+    ]
+    return Skill(folder.name, description, head, files, resources)
 
 
 def media_type(path: str) -> str:
@@ -115,8 +121,14 @@ def media_type(path: str) -> str:
     return "text/markdown" if path.endswith(".md") else mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
+def _uri_of(name: str, path: str) -> str:
+    return f"skill://{name}/{path}".rstrip("/")
+
+
 def _files_of(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+    # A link could lead anywhere, and what is in a skill is published.
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    found = sorted(path for path in files if not _is_hidden(path, folder))
     return sorted(found, key=lambda path: path.name != MANIFEST)
 
 
@@ -128,12 +140,14 @@ def _head_of(name: str, manifest: bytes) -> dict[str, Any]:
     found = _HEAD.match(manifest.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
     head = read_head(found[1]) if found else None
     if not isinstance(head, dict):
-        raise Definition(f"skill {name}: {MANIFEST} must begin with a head in YAML between lines of ---")
+        raise Definition(
+            f"skill {name}: {MANIFEST} must begin with a head between lines of ---, in YAML that JSON can say"
+        )
     return head
 
 
 def read_head(text: str) -> Any:
-    """The value of a head in YAML; None when it is none."""
+    """The value of a head in YAML; None when it is none, or nothing that JSON can say."""
     lines = [_PLAIN_LINE.fullmatch(line) for line in text.splitlines()]
     plain = {line[1]: line[2] for line in lines if line is not None and line[2].lower() not in _NOT_TEXT}
     if len(plain) == len(lines):
@@ -141,9 +155,13 @@ def read_head(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            return None  # a few lines of them can stand for gigabytes
+        head = yaml.safe_load(text)
+        json.dumps(head, allow_nan=False)  # clients are told it as JSON
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         return None
+    return head
 
 
 def _reading(uri: str, data: bytes, mime_type: str) -> Any:

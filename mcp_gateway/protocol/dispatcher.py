@@ -27,7 +27,7 @@ from mcp_gateway.protocol.messages import (
     Response,
     RpcError,
 )
-from mcp_gateway.protocol.outbox import Signal
+from mcp_gateway.protocol.outbox import Line, Signal
 
 log = logging.getLogger(__name__)
 
@@ -79,18 +79,22 @@ class _Running:
     """A request that was admitted.
 
     Attributes:
+        line: Where it may wait for its turn.
         scope: Of the task that serves it, from when one does.
         cancelled: The client withdrew it, or the end came.
     """
 
+    line: Line
     scope: anyio.CancelScope | None = None
     cancelled: bool = False
 
     def cancel(self) -> None:
-        """Stop it."""
+        """Stop it; one that still waits for its turn need not wait for it."""
         self.cancelled = True
         if self.scope is not None:
             self.scope.cancel()
+        else:
+            self.line.wake_all()
 
 
 @dataclass(slots=True)
@@ -124,6 +128,7 @@ class Dispatcher:
         self._running: dict[RequestId, _Running] = {}
         self._busy = 0
         self._freed = Signal()
+        self._line = Line()
         self._questions: dict[RequestId, _Question] = {}
         self._last_id = 0
         self._closed = False
@@ -136,7 +141,7 @@ class Dispatcher:
         """
         match message:
             case Request():
-                refusal = await self.admit(message)
+                refusal = self.enter(message) or await self.admit(message)
                 with anyio.CancelScope() as scope:
                     return refusal or await self.serve(message, channel, scope)
             case Notification():
@@ -147,21 +152,40 @@ class Dispatcher:
                 return encode(error_answer(request_id, code, text))
         return None
 
-    async def admit(self, request: Request) -> bytes | None:
-        """Wait until there is room for a request, and count it as running.
+    def enter(self, request: Request) -> bytes | None:
+        """Note a request, so that it can be cancelled from now on. `admit` or `leave` follows.
 
         Returns:
             None; or the answer with which it is refused.
         """
-        while self._busy >= self._max_running and not self._closed:
-            await self._freed.wait()
-        if self._closed:
-            return self._farewell(request.id)
         if request.id in self._running:
             return encode(error_answer(request.id, INVALID_REQUEST, "A request with this id is still running"))
-        self._busy += 1
-        self._running[request.id] = _Running()
+        self._running[request.id] = _Running(self._line)
         return None
+
+    async def admit(self, request: Request) -> bytes | None:
+        """Wait until there is room for a request that has entered, and count it as running.
+
+        Returns:
+            None; or the answer with which it is refused.
+        """
+        running = self._running[request.id]
+        try:
+            while self._busy >= self._max_running and not self._closed and not running.cancelled:
+                await self._line.wait()
+        except BaseException:
+            self.leave(request)
+            raise
+        if self._closed:
+            self.leave(request)
+            return self._farewell(request.id)
+        self._busy += 1
+        return None
+
+    def leave(self, request: Request) -> None:
+        """A request that entered will not be served."""
+        del self._running[request.id]
+        self._freed.wake()
 
     async def serve(self, request: Request, channel: Channel, scope: anyio.CancelScope) -> bytes | None:
         """Serve a request that was admitted.
@@ -182,14 +206,16 @@ class Dispatcher:
                 raise
         finally:
             context.close()
-            del self._running[request.id]
             self._release()
+            self.leave(request)
         if not running.cancelled:
             return answer
         return self._farewell(request.id) if self._closed else None
 
     async def note(self, notification: Notification) -> None:
-        """Take note of a notification."""
+        """Take note of a notification, unless the client is gone."""
+        if self._closed:
+            return
         if notification.method == "notifications/cancelled":
             self._cancel(notification.params or {})
         context = self._context(self._channel, None)
@@ -204,8 +230,7 @@ class Dispatcher:
 
     async def finish(self, seconds: float) -> None:
         """No more will come: give what runs some time to be answered, then answer for it."""
-        self._closed = True
-        self._fail_questions()
+        self.close()
         await self._idle(seconds)
         for running in list(self._running.values()):
             running.cancel()
@@ -220,6 +245,7 @@ class Dispatcher:
         """The client is gone."""
         self._closed = True
         self._fail_questions()
+        self._line.wake_all()
         self._freed.wake()
 
     async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
@@ -231,9 +257,18 @@ class Dispatcher:
         return await self.ask(self._channel, method, params, opts)
 
     async def ask(
-        self, channel: Channel, method: str, params: Params, opts: CallOptions | None = None
+        self,
+        channel: Channel,
+        method: str,
+        params: Params,
+        opts: CallOptions | None = None,
+        *,
+        makes_room: bool = False,
     ) -> dict[str, Any]:
-        """Ask the client and wait for its answer. While waiting, the asking request does not count as running.
+        """Ask the client and wait for its answer.
+
+        Args:
+            makes_room: While waiting, the asking request does not count as running.
 
         Raises:
             RpcError: The client answered with an error, was late, or is gone.
@@ -243,7 +278,8 @@ class Dispatcher:
         self._last_id += 1
         request_id, question = self._last_id, _Question()
         self._questions[request_id] = question
-        self._release()
+        if makes_room:
+            self._release()
         try:
             with anyio.fail_after((opts or {}).get("timeout", self._ask_seconds)):
                 await channel.send(encode({"jsonrpc": "2.0", "id": request_id, **_body(method, params)}))
@@ -255,7 +291,7 @@ class Dispatcher:
             await self._withdraw(channel, request_id, "no longer needed")
             raise
         finally:
-            self._busy += 1
+            self._busy += makes_room
             self._questions.pop(request_id, None)
         return _result_of(question.answer)
 
@@ -283,7 +319,7 @@ class Dispatcher:
 
     def _release(self) -> None:
         self._busy -= 1
-        self._freed.wake()
+        self._line.wake_first()
 
 
 class RequestContext:
@@ -297,6 +333,7 @@ class RequestContext:
     """
 
     __slots__ = (
+        "_asking",
         "_cancelled",
         "_channel",
         "_dispatcher",
@@ -325,6 +362,7 @@ class RequestContext:
         self._channel = channel
         self._dispatcher = dispatcher
         self._open = True
+        self._asking = 0
         self._cancelled: anyio.Event | None = None
 
     @property
@@ -351,7 +389,11 @@ class RequestContext:
         """Ask the client."""
         if self._dispatcher is None or not self.can_send_request:
             raise RpcError(INVALID_REQUEST, f"The client cannot be asked {method} here")
-        return await self._dispatcher.ask(self._channel, method, params, opts)
+        self._asking += 1
+        try:
+            return await self._dispatcher.ask(self._channel, method, params, opts, makes_room=self._asking == 1)
+        finally:
+            self._asking -= 1
 
     async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
         """Send a notification that belongs to this request."""

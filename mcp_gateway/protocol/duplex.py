@@ -58,24 +58,38 @@ class Duplex(Dispatcher):
 
     async def _begin(self, message: Message, send: Send) -> None:
         if isinstance(message, Request):
-            async with self._entrance:
+            refusal = self.enter(message)  # here, so that a cancellation finds it that comes right behind
+            if refusal is None:
                 await self._let_in(message, send)
-                await self.outbox.room()
+            else:
+                send(refusal)
         else:
             send(await self.take(message, self.outbox))
-            if isinstance(message, Refusal):
-                await self.outbox.room()
+        if isinstance(message, Request | Refusal):
+            await self.outbox.room()
 
     async def _let_in(self, message: Request, send: Send) -> None:
-        # A request is admitted here, so that a cancellation in the same write finds it. The handshake is also
-        # served here, so that what follows finds the session open.
-        if message.method == "initialize":
-            send(await self.take(message, self.outbox))
-        elif (refusal := await self.admit(message)) is not None:
-            send(refusal)
-        else:
-            self._admitted.append((message, send))
-            self._hire()
+        await self._come_to_the_entrance(message)
+        try:
+            refusal = await self.admit(message)
+            if refusal is not None:
+                send(refusal)
+            elif message.method == "initialize":  # served here, so that what follows finds the session open
+                with anyio.CancelScope() as scope:
+                    send(await self.serve(message, self.outbox, scope))
+            else:
+                self._admitted.append((message, send))
+                self._hire()
+            await self.outbox.room()
+        finally:
+            self._entrance.release()
+
+    async def _come_to_the_entrance(self, message: Request) -> None:
+        try:
+            await self._entrance.acquire()
+        except BaseException:
+            self.leave(message)
+            raise
 
     def _hire(self) -> None:
         """See to it that a task takes what was admitted, unless one is about to."""

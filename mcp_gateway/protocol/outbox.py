@@ -28,6 +28,36 @@ class Signal:
         await self._event.wait()
 
 
+class Line:
+    """Those who wait for one of several places, first come first served."""
+
+    def __init__(self) -> None:
+        self._waiting: list[anyio.Event] = []
+
+    def wake_first(self) -> None:
+        """A place is free."""
+        if self._waiting:
+            self._waiting.pop(0).set()
+
+    def wake_all(self) -> None:
+        """Nobody has to wait any longer."""
+        while self._waiting:
+            self.wake_first()
+
+    async def wait(self) -> None:
+        """Wait for a free place; somebody else may still be quicker."""
+        place = anyio.Event()
+        self._waiting.append(place)
+        try:
+            await place.wait()
+        except BaseException:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            else:
+                self.wake_first()  # it was ours, and we no longer want it
+            raise
+
+
 class Shared:
     """What waits for many clients together. When it is too much, each may have less: those who read do not notice."""
 

@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import orjson
 import pytest
@@ -263,9 +264,14 @@ async def test_subscriptions_reach_streamable_http_too(web: Web) -> None:
 async def test_sessions_of_streamable_http_are_bounded() -> None:
     """B19."""
     async with listening(SmallGateway(Settings(http=HttpSection(port=0, max_sessions=1)))) as client:
-        await Session(client, "2025-06-18").initialize()
+        first = Session(client, "2025-06-18")
+        await first.initialize()
         params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CLIENT_INFO}
         body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
-        refused = await client.post("/mcp", json=body, headers=BOTH)
+        async with client.stream("GET", "/mcp", headers={**first.headers, "accept": "text/event-stream"}):
+            refused = await client.post("/mcp", json=body, headers=BOTH)
+        while (taken := await client.post("/mcp", json=body, headers=BOTH)).status_code == 503:
+            await anyio.lowlevel.checkpoint()  # until it is noticed that the stream was left
+        forgotten = await client.post("/mcp", json=body, headers=first.headers)
 
-    assert refused.status_code == 503
+    assert (refused.status_code, taken.status_code, forgotten.status_code) == (503, 200, 404)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Send
 
 from mcp_gateway.protocol.outbox import Outbox
@@ -68,8 +70,10 @@ async def stream(
         await write(first)
         while not outbox.closed:
             ping = later(ping_seconds, outbox.put, b"")
-            messages = await outbox.take()
-            ping.cancel()
+            try:
+                messages = await outbox.take()
+            finally:
+                ping.cancel()
             await write(b"".join(show(message) if message else COMMENT for message in messages))
         await write(b"", more=False)
         tasks.cancel_scope.cancel()
@@ -94,6 +98,7 @@ async def in_time(send: Send, data: bytes, seconds: float, *, more: bool) -> boo
 
 async def until_gone(receive: Receive, then: Callable[[], object]) -> None:
     """Wait until the client hangs up."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    with suppress(HTTPException):  # a body that is too long, and that nobody wants: as if it had hung up
+        while (await receive())["type"] != "http.disconnect":
+            pass
     then()

@@ -14,17 +14,19 @@ from mcp_gateway.protocol.batch import BatchAnswers
 from mcp_gateway.protocol.conversation import Handshake
 from mcp_gateway.protocol.dispatcher import Dispatcher
 from mcp_gateway.protocol.messages import Message, Parsed, Refusal, Request
-from mcp_gateway.protocol.outbox import Outbox
+from mcp_gateway.protocol.outbox import Outbox, Shared
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, in_time, stream, until_gone
 from mcp_gateway.transports.reply import Attendant, Reply, Spawn
-from mcp_gateway.transports.responses import respond
+from mcp_gateway.transports.responses import refuse
 from mcp_gateway.transports.resumption import Resumable, SentEvents
 
 # What waits for a client without an open stream, before the newest changes are summed up instead.
 WAITING_BYTES = 64 * 1024
 # The stream for what belongs to no request.
 STANDING = "0"
+# Requests and streams of a session that are open at a time; those that may not run yet wait.
+MAX_WAITING = 1000
 # From here on a stream may begin with an event without data.
 PRIMED_SINCE = "2025-11-25"
 
@@ -32,7 +34,7 @@ PRIMED_SINCE = "2025-11-25"
 class HttpSession:
     """One client."""
 
-    def __init__(self, server: GatewayServer) -> None:
+    def __init__(self, server: GatewayServer, kept: Shared) -> None:
         self.id = token_urlsafe(32)
         self.idle_since = monotonic()
         self._limits = server.gateway.settings
@@ -45,7 +47,7 @@ class HttpSession:
         )
         self._handshake = Handshake(server, self._dispatcher, self.id)
         self._dispatcher.handlers = self._handshake
-        self._sent = SentEvents()
+        self._sent = SentEvents(kept)
         self._under_way: dict[str, Reply] = {}
         self._last_stream = 0
         self._in_use = 0
@@ -68,13 +70,16 @@ class HttpSession:
 
     async def serve(self, parsed: Parsed, send: Send, spawn: Spawn) -> None:
         """Take what a POST brought, and respond to it."""
+        if self._in_use > MAX_WAITING:
+            await refuse(send, 429, "Too many requests of this session wait", headers=[(b"retry-after", b"1")])
+            return
         reply = self._begin(send)
         seconds = self._limits.http.sse_ping_seconds
         attendant = Attendant(seconds, lambda: reply.keep_open(seconds), spawn)
         try:
             answer = await self._take(parsed, reply)
-            if answer is None and not isinstance(parsed, Request):
-                await respond(send, None, 202)
+            if answer is None and not isinstance(parsed, Request) and not reply.is_streaming:
+                await reply.end_at_once(None, 202)
             else:
                 await reply.end(answer, 400 if isinstance(parsed, Refusal) else 200)
         finally:
@@ -142,6 +147,7 @@ class HttpSession:
         await self._dispatcher.finish(seconds)
         self._dispatcher.close()
         self._waiting.close()
+        self._sent.forget()
         await self._handshake.close()
 
     def _resumable(self, name: str) -> Resumable:

@@ -53,6 +53,11 @@ class Reply:
         return "" if self._resumable is None else self._resumable.name
 
     @property
+    def is_streaming(self) -> bool:
+        """Whether the response has begun as a stream."""
+        return self._streaming
+
+    @property
     def detach(self) -> Callable[[], Awaitable[None]] | None:
         """Ends the response; the client takes it up again. None where it would not know how."""
         return self._detach if self._resumable is not None and self._resumable.primed else None
@@ -80,9 +85,7 @@ class Reply:
             status: Of a response that is not under way yet.
         """
         if not self._streaming and answer is not None:
-            self._ended = True
-            if self._to_client is not None:
-                await respond(self._to_client, answer, status, self.headers)
+            await self.end_at_once(answer, status)
             return
         async with self._writing():
             await self._begin()
@@ -91,6 +94,12 @@ class Reply:
         if self._over is not None:
             self._over.set()
 
+    async def end_at_once(self, body: bytes | None, status: int) -> None:
+        """End without a stream, where none has begun: with a JSON document, or nothing."""
+        self._ended = True
+        if self._to_client is not None:
+            await respond(self._to_client, body, status, self.headers)
+
     async def resume(self, send: Send, last_event_id: str) -> None:
         """Go on in another response, with what followed the event. Returns when the reply has ended."""
         if self._resumable is None:
@@ -98,6 +107,7 @@ class Reply:
         self._over = self._over or anyio.Event()
         async with self._writing():
             if not self._ended:
+                await self._begin()
                 await self._write(b"", more=False)
             self._to_client = send
             _, missed = self._resumable.sent.after(last_event_id)

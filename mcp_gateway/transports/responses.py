@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -13,6 +14,10 @@ from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INVALID_REQUEST, RequestId
 
 JSON, EVENTS = "application/json", "text/event-stream"
+
+# What strangers send at greater length is not kept.
+REMEMBERED_CHARS = 256
+_NOUGHT = re.compile(r"q=0(\.0*)?")
 
 Headers = Mapping[str, str]
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -56,6 +61,13 @@ def accepts(headers: Headers, media_type: str) -> bool:
     return not {media_type, media_type.partition("/")[0] + "/*", "*/*"}.isdisjoint(_accepted(headers.get("accept", "")))
 
 
-@lru_cache(maxsize=256)
 def _accepted(header: str) -> frozenset[str]:
-    return frozenset(part.partition(";")[0].strip().lower() for part in header.split(","))
+    return _known(header) if len(header) <= REMEMBERED_CHARS else _types_in(header)
+
+
+def _types_in(header: str) -> frozenset[str]:
+    parts = (part.lower().replace(" ", "").split(";") for part in header.split(","))
+    return frozenset(kind for kind, *options in parts if not any(_NOUGHT.fullmatch(option) for option in options))
+
+
+_known = lru_cache(maxsize=256)(_types_in)

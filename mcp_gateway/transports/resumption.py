@@ -5,26 +5,47 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from mcp_gateway.protocol.outbox import Shared
 from mcp_gateway.transports.event_stream import event
 
-# The answers to a few requests at a time, or one answer and the progress before it. Each session holds as many.
-MAX_EVENTS = 16
+# The answers to a few requests at a time with the progress before them. Each session holds as many, or as many bytes.
+MAX_EVENTS = 64
+MAX_BYTES = 1024 * 1024
 # How long a client waits before it takes up a stream again.
 RETRY_MS = 500
 
 
 class SentEvents:
-    """The last events of one session, on all of its streams. An id is the stream's name and a number that grows."""
+    """The last events of one session, on all of its streams. An id is the stream's name and a number that grows.
 
-    def __init__(self) -> None:
-        self._events: deque[tuple[int, str, bytes]] = deque(maxlen=MAX_EVENTS)
+    Args:
+        shared: What is kept for all sessions; when it is too much, nothing more is kept for this one.
+    """
+
+    def __init__(self, shared: Shared | None = None) -> None:
+        self._shared = shared or Shared(MAX_BYTES)
+        self._events: deque[tuple[int, str, bytes]] = deque()
+        self._bytes = 0
         self._last = 0
 
     def keep(self, stream: str, message: bytes) -> bytes:
         """Keep an event; its id."""
         self._last += 1
-        self._events.append((self._last, stream, message))
+        if not self._shared.is_full:
+            self._events.append((self._last, stream, message))
+            self._count(len(message))
+        while len(self._events) > 1 and (self._bytes > MAX_BYTES or len(self._events) > MAX_EVENTS):
+            self._count(-len(self._events.popleft()[2]))
         return self.last_id(stream)
+
+    def forget(self) -> None:
+        """The session is over."""
+        self._events.clear()
+        self._count(-self._bytes)
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        self._shared.waiting_bytes += size
 
     def last_id(self, stream: str) -> bytes:
         """An id for the stream after everything sent so far."""

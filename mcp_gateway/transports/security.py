@@ -33,6 +33,9 @@ PROTECTION = {
 
 _PROTECTION = [(name.encode(), value.encode()) for name, value in PROTECTION.items()]
 
+# A name has at most 253 characters (RFC 1035), a port five.
+MAX_HOST_CHARS = 260
+
 # What nearly every message has room in.
 SMALL_BODY_BYTES = 16 * 1024
 
@@ -171,8 +174,12 @@ class _Body:
         return message
 
 
-@lru_cache(maxsize=1024)
 def _name_of(host: str) -> str:
+    return _known_name(host) if len(host) <= MAX_HOST_CHARS else ""
+
+
+@lru_cache(maxsize=1024)
+def _known_name(host: str) -> str:
     """The host without its port and brackets; empty when it is not a host."""
     try:
         parts = urlsplit(f"//{host}")

@@ -25,7 +25,7 @@ from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, stream
 from mcp_gateway.transports.framing import parse
 from mcp_gateway.transports.problem import problem
-from mcp_gateway.transports.responses import body_of
+from mcp_gateway.transports.responses import REMEMBERED_CHARS, body_of
 
 log = logging.getLogger(__name__)
 
@@ -170,8 +170,12 @@ async def _end(session: Duplex) -> None:
     session.outbox.close()
 
 
-@lru_cache(maxsize=1024)  # the same for every message of a session
 def _session_id(query: bytes) -> str:
+    return _known_id(query) if len(query) <= REMEMBERED_CHARS else ""
+
+
+@lru_cache(maxsize=1024)  # the same for every message of a session
+def _known_id(query: bytes) -> str:
     return QueryParams(query).get("session_id", "")
 
 

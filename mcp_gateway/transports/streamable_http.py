@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from mcp_gateway.protocol.conversation import has_envelope
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INTERNAL_ERROR, Parsed, Refusal, Request
+from mcp_gateway.protocol.outbox import Shared
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.protocol.versions import REVISIONS
 from mcp_gateway.transports.framing import parse
@@ -42,6 +43,7 @@ class StreamableHttp:
         self._limits = server.gateway.settings.http
         self._sessions: dict[str, HttpSession] = {}
         self._closing = False
+        self._kept = Shared(server.gateway.settings.mcp.max_waiting_bytes)
         self._tasks: TaskGroup
         self._single = SingleExchange(server, self._spawn)
 
@@ -112,11 +114,13 @@ class StreamableHttp:
                 await refuse(send, 400, MISSING_SESSION, request_id=request_id)
 
     async def _open(self, request: Request, send: Send) -> None:
+        if self.session_count >= self._limits.max_sessions:
+            await self._end_the_most_idle()
         if self._closing or self.session_count >= self._limits.max_sessions:
             log.warning("a client was refused: too many sessions are open", extra={"sessions": self.session_count})
             await refuse(send, 503, "Too many open sessions", INTERNAL_ERROR, request.id, [(b"retry-after", b"30")])
             return
-        session = HttpSession(self._server)
+        session = HttpSession(self._server, self._kept)
         self._sessions[session.id] = session
         if not await session.open(request, send):
             del self._sessions[session.id]
@@ -137,6 +141,12 @@ class StreamableHttp:
             with session.used():
                 await session.listen(headers.get("last-event-id"), receive, send)
 
+    async def _end_the_most_idle(self) -> None:
+        """Make room: who left without a word must not lock others out until their session expires."""
+        idle = [session for session in self._sessions.values() if session.is_idle]
+        if idle:
+            await self._end(min(idle, key=lambda session: session.idle_since), 0)
+
     async def _end(self, session: HttpSession, seconds: float) -> None:
         self._sessions.pop(session.id, None)
         await session.end(seconds)
@@ -151,12 +161,23 @@ class StreamableHttp:
                     await self._end(session, 0)
 
     def _spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._tasks.start_soon(job)
+        self._tasks.start_soon(_contained, job)
+
+
+async def _contained(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        await job()
+    except Exception:  # of one client; the others' must go on
+        log.exception("what is done beside a request failed")
 
 
 def _headers(scope: Scope) -> Headers:
-    """The headers by name. Blanks around a value are no part of it (RFC 9110, 5.5), but not every server takes them."""
-    return {name.decode("latin-1"): value.decode("latin-1").strip(" \t") for name, value in scope["headers"]}
+    """The headers by name: those that come again put together, and without the blanks around them (RFC 9110)."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip(" \t")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _is_of_handshakes(headers: Headers) -> bool:
