@@ -33,7 +33,7 @@ from mcp_gateway.errors import (
     Unavailable,
 )
 from mcp_gateway.hookspecs import hookimpl
-from mcp_gateway.interfaces import Importers, IngestProgress
+from mcp_gateway.interfaces import Importers, IngestProgress, Retriever
 from mcp_gateway.pagination import Cursors, Keyset, Links, NumberedPage, Page, SortKey, link_header, links_of, offset_of
 from mcp_gateway.services import Services
 from mcp_gateway.skills import Skill, skill
@@ -74,6 +74,7 @@ __all__ = [
     "Question",
     "RateLimited",
     "ResourceLink",
+    "Retriever",
     "RootsRequest",
     "SamplingAnswer",
     "SamplingRequest",

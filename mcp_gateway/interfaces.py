@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from mcp_gateway.catalog.models import TitleId
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,23 @@ class IngestProgress:
     total: int | None
     records: int
     rejected: int
+
+
+class Retriever(Protocol):
+    """Finds titles for a description in another way than by its words, e.g. by vectors.
+
+    A plugin that has one calls `services.provide(Retriever, mine)`. Search asks it for descriptions of what happens,
+    not for names, people or conditions, and puts its ranking together with its own.
+    """
+
+    async def retrieve(self, query: str, limit: int) -> Sequence[TitleId]:
+        """Titles that fit the query, best first. What takes longer than a second is not waited for.
+
+        Args:
+            query: As the caller wrote it, at most 10,000 characters.
+            limit: So many at most.
+        """
+        ...
 
 
 class Importers(Protocol):

@@ -28,8 +28,10 @@ from mcp_gateway_search.index import TitleIndex
 from mcp_gateway_search.index_folder import IndexFolder
 from mcp_gateway_search.keeper import IndexKeeper
 from mcp_gateway_search.models import ResolveParams, SearchParams
+from mcp_gateway_search.reader import QueryReader
 from mcp_gateway_search.resolve import Resolver
 from mcp_gateway_search.searching import TitleSearch
+from mcp_gateway_search.understanding.lexicon import Lexicon
 
 from mcp_gateway.api import Call, Cursors
 from mcp_gateway.catalog.models import Title, TitleFacts, TitleId, normalise_name
@@ -147,7 +149,8 @@ def _open(folder: Path, catalogue_id: str) -> None:
 
 
 async def _search(index: TitleIndex, catalog: Catalog, fts5: sqlite3.Connection) -> None:
-    searching = TitleSearch(index, catalog, Cursors([b"0" * 32], SystemClock()))
+    reader = QueryReader(index, Lexicon.read())
+    searching = TitleSearch(index, catalog, Cursors([b"0" * 32], SystemClock()), reader)
     resolver = Resolver(index)
     call = Call()
 

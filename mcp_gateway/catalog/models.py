@@ -179,7 +179,8 @@ def normalise_name(name: str) -> str:
         if "".join(words).isalnum():  # most names: nothing to fold but the case
             return " ".join(words)
     else:
-        decomposed = unicodedata.normalize("NFKD", name.casefold())
+        # Twice: letters made for formulas turn into capitals, which casefolding before that would miss.
+        decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
         folded = "".join(c for c in decomposed if not unicodedata.combining(c))
     unquoted = folded.replace("&", " and ").replace("'", "").replace("\u2019", "")
     return _NOT_WORD.sub(" ", unquoted).strip() or folded.strip()

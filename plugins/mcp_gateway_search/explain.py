@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mcp_gateway.catalog.models import Title, normalise_name, without_article
 
 from .cards import clip
-from .words import Reading, readings_of
+from .understanding.words import Reading, readings_of
 
 MAX_CHARS = 300
 
 
-def explain(title: Title, words: tuple[str, ...]) -> str | None:
-    """Why a search for these words gave this title; None for a search without words."""
+def explain(title: Title, words: tuple[str, ...], conditions: Sequence[str] = ()) -> str | None:
+    """Why a search for these words under these conditions gave this title; None for a search without either."""
     if not words:
-        return None
+        return clip("; ".join(conditions), MAX_CHARS) or None
     whole = (_whole_name(title, reading) for reading in readings_of(words))
-    return clip(next(filter(None, whole), None) or _where_words_are(title, words), MAX_CHARS)
+    found = next(filter(None, whole), None) or _where_words_are(title, words)
+    return clip("; ".join((*conditions, found)), MAX_CHARS)
 
 
 def _whole_name(title: Title, reading: Reading) -> str | None:

@@ -11,9 +11,9 @@ from mcp_gateway.catalog.models import normalise_name
 
 from .index import TitleIndex
 from .models import Filters
-from .retrieval import phrase, unscored, year_between
-from .schema import offer_terms
-from .words import words_of
+from .retrieval import any_of, phrase, unscored, year_between
+from .schema import joined, offer_terms
+from .understanding.words import words_of
 
 MAX_ALLOWED_SHOWN = 30
 
@@ -31,7 +31,7 @@ def conditions(index: TitleIndex, filters: Filters) -> list[Query]:
         *_numbers(index, filters),
     ]
     if filters.kinds:
-        found.append(Query.term_set_query(index.schema, "kind", list(filters.kinds)))
+        found.append(any_of(index.schema, "kind", list(filters.kinds)))
     return [unscored(query) for query in found]
 
 
@@ -46,7 +46,7 @@ def _offers(index: TitleIndex, filters: Filters) -> list[Query]:
     region = filters.region.upper() if filters.region else None
     if not (platforms or region or filters.monetization):
         return []
-    return [Query.term_set_query(index.schema, "offer", offer_terms(platforms, region, filters.monetization))]
+    return [any_of(index.schema, "offer", offer_terms(platforms, region, filters.monetization))]
 
 
 def _people(index: TitleIndex, filters: Filters) -> list[Query]:
@@ -54,7 +54,10 @@ def _people(index: TitleIndex, filters: Filters) -> list[Query]:
 
 
 def _person(index: TitleIndex, words: Sequence[str]) -> Query:
-    """Somebody of the name, or with the words in a row in their name, in any role."""
+    """Somebody of the name, or without one somebody with the words in a row in their name, in any role."""
+    key = joined(" ".join(words))
+    if index.count("person_key", key):
+        return Query.term_query(index.schema, "person_key", key)
     roles = [(Occur.Should, phrase(index.schema, role, words)) for role in ("actor", "director", "writer")]
     return Query.boolean_query(roles)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from tantivy import DocAddress, Index, Order, Query, Schema, Searcher
+from tantivy import DocAddress, FieldType, Index, Order, Query, Schema, Searcher
 
 from mcp_gateway.api import Unavailable
-from mcp_gateway.catalog.models import normalise_name
+from mcp_gateway.catalog.models import TitleId, normalise_name
 
 from .index_folder import IndexFolder, Manifest
 from .models import TitleItem
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Counts of terms are asked for again and again; so many are remembered, about 3 MB.
+_COUNTS_KEPT = 20_000
 
 _BUILDING = "The search index is being built; try again in a moment."
 _DAMAGED = "The search index cannot be read and is being checked; try again in a moment."
@@ -41,6 +44,15 @@ class Hits:
     total: int
     addresses: list[DocAddress]
     searcher: Searcher
+
+
+@dataclass(frozen=True, slots=True)
+class NamesOf:
+    """What a title and its people are called; the people folded. `popularity` is from 0 to 1."""
+
+    titles: list[str]
+    people: list[str]
+    popularity: float
 
 
 def _guarded(
@@ -81,6 +93,7 @@ class TitleIndex:
         self._index: Index | None = None
         self._searcher: Searcher | None = None
         self._values: dict[str, dict[str, str]] = {}
+        self._counts: dict[tuple[str, str], int] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -107,21 +120,33 @@ class TitleIndex:
             self._index.reload()
             self._searcher = self._index.searcher()
             self._values = {}
+            self._counts = {}
         self.manifest = manifest
         self._stamp = stamp
 
     @_guarded
     def search(
-        self, query: Query, *, limit: int, offset: int = 0, order_by: str | None = None, ascending: bool = False
+        self,
+        query: Query,
+        *,
+        limit: int,
+        offset: int = 0,
+        order_by: str | None = None,
+        ascending: bool = False,
+        weighted: bool = True,
     ) -> Hits:
         """The best hits from `offset` on, most relevant first, or in the order of a `by_*` field.
+
+        Args:
+            weighted: Multiply relevance by popularity.
 
         Raises:
             Unavailable: There is no index yet.
         """
         searcher = self._current()
         if order_by is None:
-            result = searcher.search(query, limit, offset=offset, weight_by_field="weight")
+            weight = "weight" if weighted else None
+            result = searcher.search(query, limit, offset=offset, weight_by_field=weight)
         else:
             order = Order.Asc if ascending else Order.Desc
             result = searcher.search(query, limit, offset=offset, order_by_field=order_by, order=order)
@@ -129,9 +154,9 @@ class TitleIndex:
         return Hits(result.count, [address for _, address in result.hits], searcher)  # type: ignore[attr-defined]
 
     @_guarded
-    def ids(self, hits: Hits) -> list[str]:
+    def ids(self, hits: Hits) -> list[TitleId]:
         """The ids of the hits."""
-        return [str(value) for value in self._stored(hits, "id")]
+        return [TitleId(value) for value in self._stored(hits, "id")]
 
     @_guarded
     def cards(self, hits: Hits) -> list[TitleItem]:
@@ -153,6 +178,50 @@ class TitleIndex:
     def knows(self, word: str) -> bool:
         """Whether any title can be found by this word."""
         return self._current().doc_freq("words", word) > 0
+
+    @property
+    def size(self) -> int:
+        """How many titles it holds."""
+        return self._searcher.num_docs if self._searcher else 0
+
+    @_guarded
+    def count(self, field: str, term: str) -> int:
+        """How many titles have this term. Those replaced or deleted count until their segment is merged.
+
+        Asked many times in a row, so it does not look for another state of the index: call `refresh` before.
+        """
+        known = self._counts.get((field, term))
+        if known is None:
+            known = (self._searcher or self._current()).doc_freq(field, term)
+            if len(self._counts) < _COUNTS_KEPT:
+                self._counts[field, term] = known
+        return known
+
+    @_guarded
+    def changed_after(self, revision: int, limit: int) -> list[NamesOf]:
+        """Names and people of titles that changed after this revision, in no order."""
+        searcher = self._current()
+        newer = Query.range_query(self.schema, "revision", FieldType.Integer, lower_bound=revision + 1)
+        found = searcher.search(newer, max(1, limit), count=False)
+        hits = Hits(0, [address for _, address in found.hits], searcher)
+        named = zip(self._stored(hits, "names"), self._stored(hits, "people"), self.popularities(hits), strict=True)
+        return [NamesOf(orjson.loads(bytes(n)), orjson.loads(bytes(p)), popularity) for n, p, popularity in named]
+
+    @_guarded
+    def count_changed_after(self, revision: int) -> int:
+        """How many titles changed after this revision."""
+        newer = Query.range_query(self.schema, "revision", FieldType.Integer, lower_bound=revision + 1)
+        return int(self._current().search(newer, 1).count)  # type: ignore[attr-defined]  # as in `search`
+
+    @_guarded
+    def words(self) -> list[tuple[str, int]]:
+        """Every word by which titles can be found, and how many titles have it."""
+        return self._current().terms_with_prefix("words", "")
+
+    @_guarded
+    def aggregate(self, query: Query, wanted: dict[str, Any]) -> dict[str, Any]:
+        """What tantivy counts over all titles that match."""
+        return self._current().aggregate(query, wanted)
 
     @_guarded
     def values(self, field: str) -> Mapping[str, str]:

@@ -48,11 +48,15 @@ class Manifest:
         generation: Its folder's name.
         revision: All titles up to this revision of the catalogue are in it, later ones may be.
         complete: It has once held the whole catalogue; until then it is being built.
+        vocabulary: Name of the file with the names and words that queries are held against; empty without one.
+        vocabulary_revision: Names up to this revision are in it.
     """
 
     generation: str
     revision: int = 0
     complete: bool = False
+    vocabulary: str = ""
+    vocabulary_revision: int = 0
 
 
 class IndexFolder:
@@ -76,7 +80,8 @@ class IndexFolder:
         except (OSError, ValueError, TypeError):
             return None
         sound = isinstance(manifest.generation, str) and re.fullmatch(r"[0-9a-f]{8}", manifest.generation)
-        return manifest if sound and isinstance(manifest.revision, int) else None
+        vocabulary = isinstance(manifest.vocabulary, str) and re.fullmatch(r"[0-9a-z.-]*", manifest.vocabulary)
+        return manifest if sound and vocabulary and isinstance(manifest.revision, int) else None
 
     def publish(self, manifest: Manifest) -> None:
         """Make a generation, or its new state, the current one: all or nothing."""

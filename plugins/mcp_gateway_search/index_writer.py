@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from tantivy import Document, Index, IndexWriter
@@ -83,6 +84,18 @@ class Update:
             self._writer.wait_merging_threads()
         except ValueError:
             log.exception("search index writer did not end well")
+
+
+def publish_vocabulary(folder: IndexFolder, generation: str, file: str, revision: int) -> None:
+    """Let searches use another vocabulary. Only while `folder.writing()`."""
+    manifest = folder.read()
+    if manifest is None or manifest.generation != generation:
+        return
+    folder.publish(replace(manifest, vocabulary=file, vocabulary_revision=revision))
+    if manifest.vocabulary and manifest.vocabulary != file:
+        # Windows keeps a file that a process has mapped; the next build of the index removes it.
+        with suppress(OSError):
+            (folder.generation(manifest) / manifest.vocabulary).unlink()
 
 
 def start_generation(folder: IndexFolder) -> tuple[Manifest, Index]:

@@ -22,6 +22,7 @@ from mcp_gateway.catalog.store import Catalog
 from .index import TitleIndex, is_panic
 from .index_folder import IndexFolder, is_whole
 from .index_writer import Update, start_generation
+from .vocabulary import needs_renewal, renew
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class IndexKeeper:
             if self._index.suspect:
                 await self._check_files()
             await self.catch_up()
+            await self.renew_vocabulary()
             await anyio.sleep(max(0.0, self._clock.monotonic() - started))
             with anyio.move_on_after(self._poll_seconds):
                 await self._changed.wait()
@@ -102,6 +104,15 @@ class IndexKeeper:
                 with anyio.CancelScope(shield=True):
                     await self._in_thread(update.end)
                 self._index.refresh()
+
+    async def renew_vocabulary(self) -> None:
+        """Write the names and words anew when too many have changed."""
+        if not needs_renewal(self._index):
+            return
+        folder = self._index.folder
+        with folder.writing() as ours:
+            if ours:
+                await self._in_thread(partial(renew, self._index, folder))
 
     async def _apply_changes(self, update: Update, revision: int, budget_seconds: float) -> bool:
         started = self._clock.monotonic()

@@ -23,7 +23,7 @@ from .models import (
     TitleList,
 )
 from .retrieval import beginning_with
-from .words import words_of
+from .understanding.words import words_of
 
 MAX_COMPLETIONS = 100
 MAX_CREDITS = 100

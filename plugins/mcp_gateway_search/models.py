@@ -6,7 +6,7 @@ matter and allow the others.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny
 
@@ -18,6 +18,10 @@ MAX_VALUES = 20
 
 Detail = Literal["concise", "detailed"]
 Sort = Literal["relevance", "popularity", "year_desc", "year_asc", "rating", "name"]
+FacetName = Literal[
+    "genres", "platforms", "kinds", "release_year", "rating", "languages", "certification", "availability"
+]
+FACETS: tuple[FacetName, ...] = get_args(FacetName)
 Monetization = Literal["flatrate", "ads", "free", "rent", "buy", "addon", "cinema"]
 
 
@@ -32,6 +36,16 @@ def _at_most(count: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _facet_names(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in FACETS:
+            raise ValueError(f"must be of {', '.join(FACETS)}")
+    return names
+
+
+# A list in the description is shorter than one in the schema.
+FacetNames = Annotated[list[str], AfterValidator(_facet_names)]
+
 Texts = Annotated[list[str], _at_most(MAX_VALUES)]
 
 
@@ -44,26 +58,27 @@ class Params(BaseModel):
 class Filters(Params):
     """Conditions that every result meets."""
 
-    genres: Texts | None = Field(None, description="All of, e.g. Science Fiction")
-    platforms: Texts | None = Field(None, description="Any of, e.g. netflix")
+    genres: Texts | None = Field(None, description="All of")
+    platforms: Texts | None = Field(None, description="Any of")
     kinds: list[Kind] | None = Field(None, description="Any of")
-    year_from: int | None = Field(None, description="First year")
-    year_to: int | None = Field(None, description="Last year")
+    year_from: int | None = Field(None, description="First")
+    year_to: int | None = Field(None, description="Last")
     rating_from: float | None = Field(None, description="0-10")
-    people: Texts | None = Field(None, description="All of, in any role")
-    region: Annotated[str, _at_most(2)] | None = Field(None, description="Of the offer, e.g. US")
+    people: Texts | None = Field(None, description="All of")
+    region: Annotated[str, _at_most(2)] | None = Field(None, description="e.g. US")
     monetization: list[Monetization] | None = Field(None, description="Any of")
 
 
 class SearchParams(Params):
     """What to look for."""
 
-    query: Annotated[str, _at_most(MAX_QUERY_CHARS)] = Field("", description="Words of names, people, plot")
+    query: Annotated[str, _at_most(MAX_QUERY_CHARS)] = Field("", description="Plain words")
     filters: Filters | None = Field(None, description="Conditions")
+    facets: FacetNames | None = Field(None, description=" ".join(FACETS))
     sort: Sort = Field("relevance", description="Order")
     limit: int = Field(20, ge=1, le=MAX_LIMIT, description="Page size")
-    cursor: str | None = Field(None, description="next_cursor of a page")
-    detail: Detail = Field("concise", description="detailed: all facts, why it matched")
+    cursor: str | None = Field(None, description="next_cursor")
+    detail: Detail = Field("concise", description="How much")
 
 
 class GetTitlesParams(Params):
@@ -149,11 +164,41 @@ class TitleDetails(TitleItem):
     explanation: str | None = None
 
 
-class QueryEcho(BaseModel):
-    """How the query was understood. `relaxed`: no title has all the words, these have most."""
+class Echoed(BaseModel):
+    """The query, and what it was taken for where that is not what was written. What results hold is its subclass.
+
+    Attributes:
+        did_you_mean: Another way to take it.
+    """
 
     original: str
+    corrected: str | None = None
+    did_you_mean: str | None = None
+
+
+class QueryEcho(Echoed):
+    """How the query was understood.
+
+    Attributes:
+        why: The reason of the correction.
+        expansions: Words tried beside those written.
+        intent: Conditions found in the words, the words left over (`text`), who found them (`source`), and
+            `confidence` from 0 to 1.
+        relaxed: No title has all that was asked for, these have most of it.
+    """
+
+    why: str | None = None
+    expansions: list[str] | None = None
+    intent: dict[str, Any] | None = None
     relaxed: bool | None = None
+
+
+class FacetValue(BaseModel):
+    """One value of a facet, how many titles of the result have it, and whether a filter selects it."""
+
+    value: str
+    count: int
+    selected: bool
 
 
 class SearchResult(BaseModel):
@@ -161,16 +206,18 @@ class SearchResult(BaseModel):
 
     Attributes:
         total: Titles that match.
+        facets: By name lists of `FacetValue`, counted over all of the result.
         next_cursor: Gives the next page; None on the last.
         hint: What to try, what was left out, or that the index is still being built.
     """
 
-    query: QueryEcho
+    query: SerializeAsAny[Echoed]
     total: int
     items: list[SerializeAsAny[Identified]]
-    has_more: bool
+    facets: dict[str, Any] | None = None
+    has_more: bool = False
     next_cursor: str | None = None
-    truncated: bool
+    truncated: bool = False
     hint: str | None = None
 
 

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from mcp_gateway.api import Capability, Services, Skill, capability, hookimpl, skill
+from mcp_gateway.api import Capability, Retriever, Services, Skill, capability, hookimpl, skill
 from mcp_gateway.catalog.events import TitleChanged
 
 from .index import TitleIndex
 from .index_folder import IndexFolder
 from .keeper import IndexKeeper
 from .lookup import Lookup
+from .reader import QueryReader
 from .resolve import Resolver
 from .searching import TitleSearch
 from .settings import SearchSettings
+from .understanding.lexicon import BUILT_IN, Lexicon
 
 READ = frozenset({"catalog:read"})
 
@@ -39,7 +41,11 @@ async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterato
     services.events.subscribe(TitleChanged, keeper.title_changed)
     services.background.start(keeper.run, name="search index")
 
-    search = TitleSearch(index, services.catalog, services.cursors.scoped("search_titles"))
+    lexicon = Lexicon.read(BUILT_IN, *settings.synonyms_files)
+    cache = services.cache if settings.ask_model else None
+    reader = QueryReader(index, lexicon, cache=cache, ask_seconds=settings.ask_model_seconds)
+    cursors = services.cursors.scoped("search_titles")
+    search = TitleSearch(index, services.catalog, cursors, reader, lambda: services.get(Retriever, None))
     lookup = Lookup(services.catalog, index)
     resolver = Resolver(index)
     yield [

@@ -14,7 +14,7 @@ from .cards import NAME_CHARS, clip
 from .index import Hits, TitleIndex
 from .models import Candidate, Candidates, ResolveParams, TitleItem, TitleRef
 from .retrieval import allowed_typos, like_name, unscored
-from .words import Reading, readings_of, words_of
+from .understanding.words import Reading, readings_of, words_of
 
 MAX_CANDIDATES = 10
 # Looked at more closely; the rest is too far behind to matter.

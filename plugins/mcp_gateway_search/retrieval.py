@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tantivy import FieldType, Occur, Query, Schema
 
@@ -15,15 +16,17 @@ from mcp_gateway.catalog.models import without_article
 
 from .index import Hits, TitleIndex
 from .models import Sort
-from .schema import MAX_TERM_CHARS
-from .words import Reading, content_words, readings_of
+from .schema import MAX_TERM_CHARS, POPULARITY_STEPS
+from .understanding.words import Reading
 
 # Tiers of relevance. Popularity at most doubles, and words add 15 at most: so each tier stays above the next. Only
 # the first two mix: "godfather" means the famous film with an article rather than an obscure one without.
 NAME_IS_QUERY = 900.0
 NAME_IS_QUERY_BUT_ARTICLE = 800.0
+NAME_IS_QUERY_WITH_OTHER_ARTICLE = 450.0
 ALTERNATIVE_IS_QUERY = 380.0
 NAME_HAS_PHRASE = 140.0
+ALTERNATIVE_HAS_PHRASE = 125.0
 NAME_HAS_ALL_WORDS = 50.0
 ALTERNATIVE_HAS_ALL_WORDS = 12.0
 # Shared by the words of the query, each counted wherever it occurs.
@@ -47,38 +50,79 @@ _ORDERS: dict[Sort, tuple[str, bool]] = {
 }
 
 
+class Sought(Protocol):
+    """A way to look for what was asked."""
+
+    @property
+    def query(self) -> Query | None:
+        """Without the caller's filters; None for all titles."""
+
+    @property
+    def titles(self) -> Query | None:
+        """The same titles without scores, where that is cheaper to count."""
+
+    @property
+    def ranked(self) -> bool:
+        """Whether relevance orders; otherwise popularity does."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether popularity is part of relevance."""
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether something that was asked for is not required."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of hits. `relaxed`: no title has all the words, these have most of them."""
+    """A page of hits.
+
+    Attributes:
+        titles: A query for all of the hits, without filters and scores; None for all titles.
+        relaxed: No title has all that was asked for, these have most of it.
+    """
 
     hits: Hits
+    titles: Query | None
     relaxed: bool = False
 
 
 def find(
-    index: TitleIndex, words: tuple[str, ...], filters: Sequence[Query], *, sort: Sort, limit: int, offset: int
+    index: TitleIndex, ways: Iterable[Sought], filters: Sequence[Query], *, sort: Sort, limit: int, offset: int
 ) -> Found:
-    """The titles that meet the filters and have all the words, or else most of them; without words, all."""
+    """The titles that meet the filters and the first way that finds any."""
     order_by, ascending = _ORDERS.get(sort, (None, False))
-    if not words:
-        query = _all_of(filters)
-        return Found(
-            index.search(query, limit=limit, offset=offset, order_by=order_by or "by_popularity", ascending=ascending)
+    found: Found | None = None
+    for way in ways:
+        hits = index.search(
+            with_filters(way.query, filters),
+            limit=limit,
+            offset=offset,
+            order_by=order_by or (None if way.ranked else "by_popularity"),
+            ascending=ascending,
+            weighted=way.weighted,
         )
-    strict = _all_of((*filters, matching(index.schema, readings_of(words))))
-    hits = index.search(strict, limit=limit, offset=offset, order_by=order_by, ascending=ascending)
-    if hits.total:
-        return Found(hits)
-    known = [word for word in content_words(words) if index.knows(word)]
-    if not known:
-        return Found(hits)
-    query = _all_of((*filters, having_most(index.schema, known)))
-    return Found(index.search(query, limit=limit, offset=offset, order_by=order_by, ascending=ascending), relaxed=True)
+        if hits.total or found is None:
+            found = Found(hits, way.query if way.titles is None else way.titles, relaxed=way.relaxed and hits.total > 0)
+        if hits.total:
+            break
+    return found or Found(index.search(Query.empty_query(), limit=1), Query.empty_query())
 
 
-def matching(schema: Schema, readings: Sequence[Reading]) -> Query:
-    """Titles that have all words of a reading, scored by how well they do."""
-    return Query.disjunction_max_query([_reading_query(schema, reading) for reading in readings])
+def with_filters(query: Query | None, filters: Sequence[Query]) -> Query:
+    """The query within the filters; without either, all titles."""
+    return _all_of([*filters, query] if query is not None else filters)
+
+
+def matching(schema: Schema, readings: Sequence[Reading], *, known_from: float = 0.0) -> Query:
+    """Titles that have all words of a reading, scored by how well they do.
+
+    Args:
+        known_from: Less popular titles of the very name asked for, without a year, count as if they only had it in
+            theirs: after the famous "Rocky" come its sequels, not the unknown "Rocky" of 1948.
+    """
+    return Query.disjunction_max_query([_reading_query(schema, reading, known_from) for reading in readings])
 
 
 def having_most(schema: Schema, words: Sequence[str]) -> Query:
@@ -96,6 +140,11 @@ def year_between(schema: Schema, first: int | None, last: int | None) -> Query:
     )
 
 
+def any_of(schema: Schema, field: str, values: Sequence[str]) -> Query:
+    """Titles with one of the values. (tantivy's own set query first collects every title that has one.)"""
+    return Query.boolean_query([(Occur.Should, Query.term_query(schema, field, value)) for value in values])
+
+
 def unscored(query: Query) -> Query:
     """A condition that has no part in relevance."""
     return _const(query, 0.0)
@@ -107,12 +156,22 @@ def _all_of(queries: Sequence[Query]) -> Query:
     return Query.boolean_query([(Occur.Must, query) for query in queries])
 
 
-def _reading_query(schema: Schema, reading: Reading) -> Query:
-    words = tuple(dict.fromkeys(reading.words))
-    required = [unscored(_word(schema, "words", word)) for word in words]
+def matched(schema: Schema, readings: Sequence[Reading]) -> Query:
+    """The titles that `matching` finds, without scores: cheaper where they are only counted."""
+    return Query.boolean_query([(Occur.Should, _all_of(_required(schema, reading))) for reading in readings])
+
+
+def _required(schema: Schema, reading: Reading) -> list[Query]:
+    required = [unscored(_word(schema, "words", word)) for word in dict.fromkeys(reading.words)]
     if reading.year is not None:
         required.append(unscored(year_between(schema, reading.year, reading.year)))
-    tiers = Query.disjunction_max_query(list(_tiers(schema, reading)))
+    return required
+
+
+def _reading_query(schema: Schema, reading: Reading, known_from: float) -> Query:
+    words = tuple(dict.fromkeys(reading.words))
+    required = _required(schema, reading)
+    tiers = Query.disjunction_max_query(list(_tiers(schema, reading, 0.0 if reading.year else known_from)))
     return Query.boolean_query(
         [
             (Occur.Must, _const(_all_of(required), FOUND_AT_ALL)),
@@ -122,15 +181,29 @@ def _reading_query(schema: Schema, reading: Reading) -> Query:
     )
 
 
-def _tiers(schema: Schema, reading: Reading) -> Iterator[Query]:
+def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0) -> Iterator[Query]:
     name = reading.name[:MAX_TERM_CHARS]
     bare = without_article(name)
-    yield _const(_word(schema, "name_key", name), NAME_IS_QUERY)
-    yield _const(_word(schema, "bare_key", bare), NAME_IS_QUERY_BUT_ARTICLE)
-    yield _const(_word(schema, "alternative_key", bare), ALTERNATIVE_IS_QUERY)
+    other = NAME_IS_QUERY_BUT_ARTICLE if bare == name else NAME_IS_QUERY_WITH_OTHER_ARTICLE
+    keys = {
+        "name_key": (name, NAME_IS_QUERY),
+        "bare_key": (bare, other),
+        "alternative_key": (bare, ALTERNATIVE_IS_QUERY),
+    }
+    for field, (key, score) in keys.items():
+        yield _const(_popular(schema, _word(schema, field, key), known_from), score)
     yield _const(phrase(schema, "name", reading.words), NAME_HAS_PHRASE)
+    yield _const(phrase(schema, "alternative", reading.words), ALTERNATIVE_HAS_PHRASE)
     yield _const(_all_words(schema, "name", reading.words), NAME_HAS_ALL_WORDS)
     yield _const(_all_words(schema, "alternative", reading.words), ALTERNATIVE_HAS_ALL_WORDS)
+
+
+def _popular(schema: Schema, query: Query, known_from: float) -> Query:
+    if known_from <= 0:
+        return query
+    least = round(known_from * POPULARITY_STEPS)
+    popular = Query.range_query(schema, "by_popularity", FieldType.Integer, lower_bound=least)
+    return Query.boolean_query([(Occur.Must, query), (Occur.Must, popular)])
 
 
 def phrase(schema: Schema, field: str, words: Sequence[str]) -> Query:

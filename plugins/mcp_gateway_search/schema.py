@@ -19,7 +19,7 @@ from mcp_gateway.catalog.models import Offer, Role, Title, normalise_name, witho
 from .cards import card_of, rating_of
 
 # Part of the index's folder name: raise it whenever fields, or what goes into them, change.
-FORMAT = 1
+FORMAT = 2
 
 # Names that agree so far are taken for the same; tantivy drops terms that are much longer.
 MAX_TERM_CHARS = 200
@@ -33,6 +33,8 @@ WELL_KNOWN_POPULARITY = 50.0
 
 POPULARITY_STEPS = 100_000
 
+PERSON_KEYS: dict[Role, str] = {"actor": "actor_key", "director": "director_key", "writer": "writer_key"}
+
 # People, keywords and genres come again and again while an index is built.
 _fold = lru_cache(maxsize=10_000)(normalise_name)
 
@@ -40,26 +42,29 @@ _fold = lru_cache(maxsize=10_000)(normalise_name)
 def build_schema() -> Schema:
     """The fields.
 
-    `*_key` hold whole names, `bare_key` without their article; `name` to `words` hold words. `card` and `names` are
-    what results show. `by_*` are sort orders, largest first but for `by_name`.
+    `*_key` hold whole names, `bare_key` without their article, `joined_key` and those of people without spaces;
+    `name` to `words` hold words. `card` and `names` are what results show; of `names` and `people` the
+    vocabulary is made. `by_*` are sort orders, largest first but
+    for `by_name`. `revision` is the catalogue's.
     """
     builder = SchemaBuilder()
     builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("card", "names"):
+    for name in ("card", "names", "people"):
         builder.add_bytes_field(name, stored=True)
-    for name in ("name_key", "bare_key", "alternative_key", "offer"):
+    for name in ("name_key", "bare_key", "alternative_key", "joined_key", *PERSON_KEYS.values(), "person_key", "offer"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for name in ("name", "alternative", "actor", "director", "writer", "keyword"):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
     builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
-    for name in ("kind", "genre", "platform", "language", "certification", "country"):
+    for name in ("kind", "genre", "platform", "language", "certification", "country", "offer_kind"):
         builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("by_name", fast=True, tokenizer_name="raw", index_option="basic")
-    for name in ("year", "runtime_minutes"):
+    for name in ("year", "runtime_minutes", "revision"):
         builder.add_integer_field(name, indexed=True, fast=True)
     for name in ("by_popularity", "by_year_desc", "by_year_asc", "by_rating"):
         builder.add_integer_field(name, fast=True)
-    builder.add_float_field("rating", indexed=True, fast=True)
+    for name in ("rating", "imdb_rating"):
+        builder.add_float_field(name, indexed=True, fast=True)
     builder.add_float_field("weight", fast=True)
     return builder.build()
 
@@ -68,18 +73,23 @@ def document_of(title: Title, offers: Sequence[Offer]) -> dict[str, Any]:
     """What the index holds of a title."""
     name = normalise_name(title.name)
     alternatives = [normalise_name(other.name) for other in title.alternative_titles]
-    people = {role: _people(title, role) for role in ("actor", "director", "writer")}
+    people: dict[str, list[str]] = {role: _people(title, role) for role in PERSON_KEYS}
     keywords = [_fold(keyword) for keyword in title.keywords]
+    keys: dict[str, Any] = {f"{role}_key": list({joined(person) for person in named}) for role, named in people.items()}
     document: dict[str, Any] = {
         "id": title.id,
         "card": card_of(title).model_dump_json(exclude_none=True).encode(),
         "names": orjson.dumps([title.name, *(other.name for other in title.alternative_titles)]),
+        "people": orjson.dumps(list({person: None for named in people.values() for person in named})),
         "name_key": name[:MAX_TERM_CHARS],
         "bare_key": without_article(name)[:MAX_TERM_CHARS],
         "alternative_key": list({without_article(other)[:MAX_TERM_CHARS] for other in alternatives}),
         "name": name,
         "alternative": alternatives,
+        "joined_key": list({joined(without_article(known)) for known in (name, *alternatives)}),
         **people,
+        **keys,
+        "person_key": list({joined(person) for named in people.values() for person in named}),
         "keyword": keywords,
         "words": " ".join(_words(title, chain((name,), alternatives, *people.values(), keywords))),
         "by_name": name[:MAX_TERM_CHARS],
@@ -87,12 +97,19 @@ def document_of(title: Title, offers: Sequence[Offer]) -> dict[str, Any]:
         "genre": list(title.genres),
         "country": list(title.countries),
         "platform": list({offer.platform for offer in offers}),
+        "revision": title.revision,
+        "offer_kind": list({offer.kind.value for offer in offers}),
         "offer": list(set(chain.from_iterable(map(_offer_terms, offers)))),
     }
     optional = {"language": title.original_language, "certification": title.certification,
                 "runtime_minutes": title.runtime_minutes, "year": title.year}  # fmt: skip
     document.update({field: value for field, value in optional.items() if value is not None})
     return document | _orders(title)
+
+
+def joined(name: str) -> str:
+    """A folded name without its spaces, so that "de niro" and "deniro" are one."""
+    return name.replace(" ", "")[:MAX_TERM_CHARS]
 
 
 def offer_terms(platforms: Iterable[str] | None, region: str | None, monetization: Iterable[str] | None) -> list[str]:
@@ -130,6 +147,8 @@ def _orders(title: Title) -> dict[str, Any]:
     if title.year is not None:
         orders["by_year_desc"] = title.year * POPULARITY_STEPS + popularity
         orders["by_year_asc"] = -title.year * POPULARITY_STEPS + popularity
+    if "imdb" in title.ratings:
+        orders["imdb_rating"] = title.ratings["imdb"].score
     rating = rating_of(title)
     if rating is not None:
         known = title.popularity >= WELL_KNOWN_POPULARITY

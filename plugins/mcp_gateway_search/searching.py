@@ -2,68 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
-from mcp_gateway.api import Call, Cursors, InvalidCursor
+import anyio
+from tantivy import Query
+
+from mcp_gateway.api import Call, Cursors, InvalidCursor, Retriever
+from mcp_gateway.catalog.models import TitleId
 from mcp_gateway.catalog.store import Catalog
 
-from .budget import fitting
-from .cards import clip, details_of
+from .answering import conditions_of, echo
+from .budget import ITEMS_BYTES, fitting
+from .cards import details_of
 from .explain import explain
+from .facets import count_facets
 from .filters import conditions
+from .fusion import fuse
 from .index import Hits, TitleIndex
-from .models import Filters, QueryEcho, SearchParams, SearchResult, TitleItem
-from .retrieval import DEEPEST_HIT, Found, find
-from .words import MAX_WORDS, words_of
+from .models import FacetValue, Filters, SearchParams, SearchResult, TitleItem
+from .planning import Plan, Planner, in_order
+from .reader import QueryReader
+from .retrieval import DEEPEST_HIT, Found, find, with_filters
+from .understanding.intent import Understanding
+from .understanding.words import MAX_WORDS, words_of
 
-ECHO_CHARS = 200
+# So many titles of each ranking are put together, and so long another plugin may take for its own.
+FUSED = 100
+RETRIEVER_SECONDS = 1.0
+
+# The JSON around the value and the count of a facet's value.
+_FACET_VALUE_BYTES = 45
+
+
+log = logging.getLogger(__name__)
 
 
 class TitleSearch:
     """Answers searches from the index, and tells details from the catalogue."""
 
-    def __init__(self, index: TitleIndex, catalog: Catalog, cursors: Cursors) -> None:
+    def __init__(
+        self,
+        index: TitleIndex,
+        catalog: Catalog,
+        cursors: Cursors,
+        reader: QueryReader,
+        retriever: Callable[[], Retriever | None] = lambda: None,
+    ) -> None:
         self._index = index
+        self._retriever = retriever
         self._catalog = catalog
         self._cursors = cursors
+        self._reader = reader
 
     async def search(self, params: SearchParams, call: Call) -> SearchResult:
-        """Find films and series by words, people, genre, year, rating or platform; without query the most popular.
-        For the id of one known title use resolve_title."""
+        """Find films and series by name, people, plot or question, e.g. "90s sci-fi with Keanu Reeves".
+
+        Without query the most popular."""
         words, unused = words_of(params.query)
         filters = params.filters or Filters()
         place = _Place(self._cursors, words, filters, params, call)
+        asked = await self._reader.read(params.query, call)
+        narrowing = conditions(self._index, filters)
         found = find(
             self._index,
-            words,
-            conditions(self._index, filters),
+            await self._ways(params.query, asked, narrowing),
+            narrowing,
             sort=params.sort,
             limit=min(params.limit, DEEPEST_HIT - place.offset),
             offset=place.offset,
         )
-        items = await self._items(found.hits, words, params)
-        kept = items[: fitting(items)]
+        facets = self._facets(params, filters, found)
+        items = await self._items(found.hits, asked, params)
+        kept = items[: fitting(items, ITEMS_BYTES - _bytes_of(facets))]
         reached = place.offset + len(kept)
         has_more = reached < min(found.hits.total, DEEPEST_HIT) and bool(kept)
         return SearchResult(
-            query=QueryEcho(original=clip(params.query, ECHO_CHARS), relaxed=found.relaxed or None),
+            query=echo(params.query, asked, expansions=self._reader.expansions(asked), relaxed=found.relaxed),
             total=found.hits.total,
             items=list(kept),
+            facets=facets,
             has_more=has_more,
             next_cursor=place.cursor_at(reached) if has_more else None,
             truncated=len(kept) < len(items),
             hint=self._hint(params, found, unused, reached),
         )
 
-    async def _items(self, hits: Hits, words: tuple[str, ...], params: SearchParams) -> Sequence[TitleItem]:
+    async def _ways(self, query: str, asked: Understanding, filters: Sequence[Query]) -> Iterator[Plan]:
+        """What to try: for a description that somebody else can find titles for, both rankings as one."""
+        planner = Planner(self._index, asked, synonyms_of=self._reader.synonyms_of, filters=filters)
+        retriever = self._retriever()
+        if retriever is None or not planner.is_description:
+            return planner.plans()
+        theirs = await _retrieved(retriever, query)
+        ours = find(self._index, planner.plans(), filters, sort="relevance", limit=FUSED, offset=0)
+        fused = fuse([self._index.ids(ours.hits), theirs])
+        return chain((in_order(fused, self._index),), planner.plans())
+
+    def _facets(self, params: SearchParams, filters: Filters, found: Found) -> dict[str, list[FacetValue]] | None:
+        if not params.facets:
+            return None
+        return count_facets(
+            self._index,
+            params.facets,
+            filters,
+            lambda narrowed: with_filters(found.titles, conditions(self._index, narrowed)),
+        )
+
+    async def _items(self, hits: Hits, asked: Understanding, params: SearchParams) -> Sequence[TitleItem]:
         cards = self._index.cards(hits)
         if params.detail == "concise":
             return cards
         ids = [card.id for card in cards]
         titles, offers = await self._catalog.get(ids), await self._catalog.offers(ids)
+        reasons = conditions_of(asked)
         return [
-            details_of(title, offers.get(title.id, ()), explanation=explain(title, words))
+            details_of(title, offers.get(title.id, ()), explanation=explain(title, asked.words, reasons))
             if (title := titles.get(card.id))
             else card
             for card in cards
@@ -75,7 +131,7 @@ class TitleSearch:
         if not self._index.is_complete:
             hints.append("The index is still being built: more titles will be found in a moment.")
         if found.relaxed:
-            hints.append("No title has all the words; these have most of them.")
+            hints.append("No title has all of it; these have most of it.")
         if unused_words:
             hints.append(f"Only the first {MAX_WORDS} words were used.")
         if found.hits.total == 0:
@@ -83,6 +139,16 @@ class TitleSearch:
         if reached >= DEEPEST_HIT < found.hits.total:
             hints.append(f"Only the first {DEEPEST_HIT:,} can be paged through: narrow the filters to see others.")
         return " ".join(hints) or None
+
+
+async def _retrieved(retriever: Retriever, query: str) -> Sequence[TitleId]:
+    """What another plugin finds; nothing when it fails or is too slow."""
+    with anyio.move_on_after(RETRIEVER_SECONDS):
+        try:
+            return (await retriever.retrieve(query, FUSED))[:FUSED]
+        except Exception:  # another plugin's fault must not cost the answer
+            log.exception("retriever failed")
+    return ()
 
 
 class _Place:
@@ -112,6 +178,11 @@ def _offset_in(position: Sequence[object]) -> int:
         case [int(offset)] if 0 <= offset < DEEPEST_HIT:
             return offset
     raise InvalidCursor
+
+
+def _bytes_of(facets: dict[str, list[FacetValue]] | None) -> int:
+    values = [value for counted in (facets or {}).values() for value in counted]
+    return sum(_FACET_VALUE_BYTES + len(value.value.encode()) for value in values)
 
 
 def _nothing_found(params: SearchParams) -> str:

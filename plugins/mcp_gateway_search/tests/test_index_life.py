@@ -22,7 +22,7 @@ from mcp_gateway_search.index import TitleIndex
 from mcp_gateway_search.index_folder import IndexFolder, Manifest, is_whole
 from mcp_gateway_search.retrieval import matching
 from mcp_gateway_search.tests.world import World, offer, open_catalogue, open_world, title, world_of
-from mcp_gateway_search.words import Reading
+from mcp_gateway_search.understanding.words import Reading
 
 pytestmark = pytest.mark.anyio
 

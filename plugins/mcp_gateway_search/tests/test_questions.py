@@ -1,4 +1,4 @@
-"""How well plain names are found on real data, in the small catalogue. Misspelt and vague ones are another matter."""
+"""How well real questions are answered, on the small catalogue: names, misspelt ones, people, conditions."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]
         parsed = [parse_line(line) for line in lines]
     records = [SourceRecord("jsonl", title.id, title.facts, own_id=title.id) for title in parsed]
     async with open_world(tmp_path_factory.mktemp("real"), records) as world:
+        await world.keeper.renew_vocabulary()
         yield world
 
 
@@ -81,3 +82,52 @@ async def test_real_pages_keep_to_their_size(real: World) -> None:
 
         assert concise < 14_000
         assert concise * 3 < detailed < 60_000
+
+
+async def asked_of(world: World, name: str, most: int) -> list[dict[str, Any]]:
+    """Questions of a set with those of their right answers that the small catalogue has."""
+    path = DATA / "queries" / name
+    text = gzip.decompress(path.read_bytes()).decode() if name.endswith(".gz") else path.read_text()
+    asked = [json.loads(line) for line in text.splitlines()]
+    ids = {title_id for question in asked for title_id in question["right"]}
+    known = await world.catalog.get(list(ids))
+    narrowed = [{**question, "right": [i for i in question["right"] if i in known]} for question in asked]
+    return [question for question in narrowed if question["right"]][:most]
+
+
+@pytest.mark.parametrize(("name", "least"), [("title_typos", 0.97), ("real_misspellings", 0.97)])
+async def test_a_misspelt_title_is_the_first_hit(
+    real: World, name: str, least: float, record_property: Callable[[str, object], None]
+) -> None:
+    asked = await questions(real, name)
+    wrong = [question["query"] for question in asked if await first(real, "search", question) not in question["right"]]
+
+    share = 1 - len(wrong) / len(asked)
+    record_property("hit_at_1", f"{name}: {share:.3f} of {len(asked)}")
+    assert share >= least, wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "least"),
+    [("person_typos.jsonl", 5, 0.95), ("nl_facets.jsonl.gz", 10, 0.95), ("mit_answerable.jsonl.gz", 1, 0.93)],
+)
+async def test_what_comes_first_is_right(
+    real: World, name: str, depth: int, least: float, record_property: Callable[[str, object], None]
+) -> None:
+    shares = []
+    for question in await asked_of(real, name, 200):
+        most = min(depth, len(question["right"]))
+        found = await real.ids(question["query"], limit=depth)
+        shares.append(sum(title_id in question["right"] for title_id in found[:most]) / most)
+
+    precision = sum(shares) / len(shares)
+    record_property("precision", f"{name}: {precision:.3f} of {len(shares)}")
+    assert precision >= least
+
+
+async def test_no_real_name_is_changed(real: World) -> None:
+    ids = await real.ids("", limit=100)
+    for title in (await real.catalog.get(ids)).values():
+        names = (title.name, *(other.name for other in title.alternative_titles), *(c.name for c in title.credits[:3]))
+        for name in names:
+            assert (await real.search(name, limit=1)).query.corrected is None, name

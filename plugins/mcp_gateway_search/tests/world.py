@@ -29,8 +29,10 @@ from mcp_gateway_search.index_folder import IndexFolder
 from mcp_gateway_search.keeper import IndexKeeper
 from mcp_gateway_search.lookup import Lookup
 from mcp_gateway_search.models import Candidates, Filters, ResolveParams, SearchParams, SearchResult
+from mcp_gateway_search.reader import QueryReader
 from mcp_gateway_search.resolve import Resolver
 from mcp_gateway_search.searching import TitleSearch
+from mcp_gateway_search.understanding.lexicon import Lexicon
 
 
 def title(
@@ -143,7 +145,8 @@ async def world_of(catalog: Catalog, folder: Path) -> World:
     """The search parts over a catalogue, as the plugin puts them together; the index is not opened yet."""
     version = await catalog.version()
     index = TitleIndex(IndexFolder(folder / "index", version.id))
-    searching = TitleSearch(index, catalog, Cursors([b"0123456789abcdef" * 2], SystemClock()))
+    cursors = Cursors([b"0123456789abcdef" * 2], SystemClock())
+    searching = TitleSearch(index, catalog, cursors, QueryReader(index, Lexicon.read()))
     keeper = IndexKeeper(catalog, index, SystemClock(), poll_seconds=0.05)
     return World(folder, catalog, index, keeper, searching, Resolver(index), Lookup(catalog, index))
 

@@ -1,0 +1,76 @@
+"""The index as the query processor sees it: whether a name, a person or a word is known as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tantivy import Occur, Query
+
+from mcp_gateway.catalog.models import normalise_name, without_article
+
+from .index import TitleIndex
+from .retrieval import phrase, unscored, with_filters, year_between
+from .schema import MAX_TERM_CHARS, joined
+from .understanding.words import Reading
+
+
+class IndexNames:
+    """Answers from the index as last committed, in a few microseconds each."""
+
+    def __init__(self, index: TitleIndex) -> None:
+        self._index = index
+
+    def is_title(self, reading: Reading) -> bool:
+        """Whether a title is called so, and is of that year."""
+        bare = without_article(reading.name)[:MAX_TERM_CHARS]
+        fields = [field for field in ("bare_key", "alternative_key") if self._index.count(field, bare)]
+        if not fields or reading.year is None:
+            return bool(fields)
+        schema = self._index.schema
+        called = [(Occur.Should, Query.term_query(schema, field, bare)) for field in fields]
+        of_year = year_between(schema, reading.year, reading.year)
+        query = Query.boolean_query([(Occur.Must, Query.boolean_query(called)), (Occur.Must, of_year)])
+        return self._index.search(unscored(query), limit=1).total > 0
+
+    def spaced(self, name: str) -> str | None:
+        """A name that differs from this one only in its spaces."""
+        key = joined(without_article(name))
+        if len(key) < 4 or not self._index.count("joined_key", key):
+            return None
+        hits = self._index.search(
+            Query.term_query(self._index.schema, "joined_key", key), limit=1, order_by="by_popularity"
+        )
+        names = (normalise_name(known) for known in (self._index.names(hits) or [[]])[0])
+        return next((known for known in names if joined(without_article(known)) == key), None)
+
+    def titles_of(self, person: str) -> int:
+        """How many titles somebody of this name has; spaces do not matter."""
+        return self._index.count("person_key", joined(person))
+
+    def titles_with(self, word: str) -> int:
+        """How many titles can be found by this word."""
+        return self._index.count("words", word)
+
+    def any_title_with(self, words: Sequence[str]) -> bool:
+        """Whether a title has all the words."""
+        schema = self._index.schema
+        needed = [(Occur.Must, Query.term_query(schema, "words", word)) for word in dict.fromkeys(words)]
+        return bool(self._index.search(unscored(Query.boolean_query(needed)), limit=1).addresses)
+
+    def most_popular(self, reading: Reading, filters: Sequence[Query] = ()) -> float:
+        """How popular the best-known of several titles of this name is within the filters, from 0 to 1; or else 0."""
+        bare = without_article(reading.name)[:MAX_TERM_CHARS]
+        if self._index.count("bare_key", bare) < 2:
+            return 0.0
+        query = with_filters(Query.term_query(self._index.schema, "bare_key", bare), filters)
+        hits = self._index.search(query, limit=1, order_by="by_popularity")
+        return (self._index.popularities(hits) or [0.0])[0]
+
+    def phrase_popularity(self, words: Sequence[str]) -> float:
+        """How popular the best-known title is whose name has these words in a row, from 0 to 1; -1 without one."""
+        if not all(self.titles_with(word) for word in words):
+            return -1.0
+        schema = self._index.schema
+        named = [(Occur.Should, phrase(schema, field, words)) for field in ("name", "alternative")]
+        hits = self._index.search(Query.boolean_query(named), limit=1, order_by="by_popularity")
+        return (self._index.popularities(hits) or [-1.0])[0]

@@ -1,0 +1,138 @@
+"""Facet counts: exactly what counting the titles one by one gives, over all of the result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mcp_gateway.catalog.models import Offer, Title
+from mcp_gateway_search.cards import rating_of
+from mcp_gateway_search.models import FACETS, FacetValue, SearchParams
+from mcp_gateway_search.tests.library import LIBRARY, LIBRARY_OFFERS
+from mcp_gateway_search.tests.world import World, open_world, title
+
+pytestmark = pytest.mark.anyio
+
+Known = dict[str, tuple[Title, list[Offer]]]
+
+
+@pytest.fixture(scope="module")
+async def library(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A few dozen titles with offers; tests only read."""
+    async with open_world(tmp_path_factory.mktemp("library"), LIBRARY) as world:
+        await world.catalog.put_offers(LIBRARY_OFFERS)
+        assert await world.keeper.catch_up()
+        yield world
+
+
+async def everything(world: World) -> Known:
+    """Every title with its offers, from the catalogue."""
+    ids = [record.own_id for record in LIBRARY if record.own_id]
+    titles, offers = await world.catalog.get(ids), await world.catalog.offers(ids)
+    return {title_id: (known, list(offers.get(known.id, ()))) for title_id, known in titles.items()}
+
+
+VALUES: dict[str, Callable[[Title, list[Offer]], Iterable[Any]]] = {
+    "genres": lambda known, _: known.genres,
+    "platforms": lambda _, offers: {offer.platform for offer in offers},
+    "kinds": lambda known, _: [known.kind],
+    "release_year": lambda known, _: [f"{known.year // 10 * 10}s"] if known.year else [],
+    "rating": lambda known, _: [] if (r := rating_of(known)) is None else [f"{min(9, int(r))}-{min(9, int(r)) + 1}"],
+    "languages": lambda known, _: [known.original_language] if known.original_language else [],
+    "certification": lambda known, _: [known.certification] if known.certification else [],
+    "availability": lambda _, offers: {offer.kind.value for offer in offers},
+}
+
+
+def fits(known: Title, offers: list[Offer], filters: dict[str, Any]) -> bool:
+    """Whether a title meets the filters."""
+    return (
+        set(filters.get("genres", ())) <= set(known.genres)
+        and ("kinds" not in filters or known.kind in filters["kinds"])
+        and ("platforms" not in filters or any(offer.platform in filters["platforms"] for offer in offers))
+        and (known.year or 0) >= filters.get("year_from", 0)
+        and ("rating_from" not in filters or (rating_of(known) or 0) >= filters["rating_from"])
+    )
+
+
+def counted(values: list[FacetValue]) -> dict[str, int]:
+    return {value.value: value.count for value in values}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    filters=st.fixed_dictionaries(
+        {},
+        optional={
+            "genres": st.lists(st.sampled_from(["Action", "Drama", "Science Fiction"]), min_size=1, unique=True),
+            "kinds": st.lists(st.sampled_from(["movie", "series"]), min_size=1, unique=True),
+            "platforms": st.lists(st.sampled_from(["netflix", "hbo_max"]), min_size=1, unique=True),
+            "year_from": st.integers(1970, 2020),
+            "rating_from": st.sampled_from([6.0, 7.5, 9.0]),
+        },
+    )
+)
+async def test_counts_equal_those_made_one_by_one(library: World, filters: dict[str, Any]) -> None:
+    found = (await library.search("", filters, facets=list(FACETS), limit=1)).facets
+    known = await everything(library)
+
+    assert found is not None
+    for name in FACETS:
+        without = {key: value for key, value in filters.items() if key != name or name == "genres"}
+        expected: Counter[str] = Counter()
+        for each, offers in known.values():
+            if fits(each, offers, without):
+                expected.update(VALUES[name](each, offers))
+        assert counted(found[name]) == dict(expected), name
+
+
+async def test_a_selected_value_shows_what_other_choices_would_add(library: World) -> None:
+    result = await library.search("", {"kinds": ["series"]}, facets=["kinds", "genres"])
+
+    assert result.facets is not None
+    assert {value.value: value.selected for value in result.facets["kinds"]} == {"movie": False, "series": True}
+    assert counted(result.facets["kinds"])["series"] == result.total == 2
+    assert counted(result.facets["genres"]) == {"Drama": 2, "Crime": 1, "Fantasy": 1}
+
+
+async def test_counts_are_of_the_whole_result_whatever_the_page(library: World) -> None:
+    pages = [await library.search("films with keanu reeves", facets=["genres"], limit=limit) for limit in (1, 3, 50)]
+
+    assert len({str(page.facets) for page in pages}) == 1
+    assert pages[0].facets is not None
+    assert counted(pages[0].facets["genres"])["Action"] == pages[0].total == 5
+
+
+async def test_values_come_the_most_frequent_first_and_years_and_ratings_in_order(library: World) -> None:
+    facets = (await library.search("", facets=["genres", "release_year", "rating"])).facets
+
+    assert facets is not None
+    counts = [value.count for value in facets["genres"]]
+    decades = [value.value for value in facets["release_year"]]
+    assert counts == sorted(counts, reverse=True)
+    assert decades == sorted(decades, reverse=True)
+    assert [value.value for value in facets["rating"]] == ["9-10", "8-9", "7-8", "6-7"]
+
+
+async def test_without_being_asked_nothing_is_counted(library: World) -> None:
+    assert (await library.search("")).facets is None
+
+
+async def test_an_unknown_facet_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="genres, platforms, kinds"):
+        SearchParams(facets=["colour"])
+
+
+async def test_an_answer_with_very_many_values_stays_within_its_size(tmp_path: Any) -> None:
+    many = [title(f"tt{n:07}", f"Title {n}", 1900 + n % 120, genres=(f"Genre {'x' * 60} {n}",)) for n in range(400)]
+    async with open_world(tmp_path, many) as world:
+        result = await world.search("", facets=list(FACETS), limit=100)
+
+    assert result.facets is not None
+    assert len(result.facets["genres"]) == 30
+    assert len(result.model_dump_json(exclude_none=True).encode()) < 60_000

@@ -1,0 +1,171 @@
+"""Finds which of many strings a misspelt one may be: shared letter trigrams first, then edit distance and popularity.
+
+Everything lies in flat arrays that are mapped from a file, so opening costs nothing and processes share the memory.
+Strings are ordered by length: those that can be within the distance are one stretch of numbers, and of each posting
+list only that stretch is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .likeness import ANY_KIND, Known, Near, likeliest, near_of, within
+
+# Trigrams are hashed to so many lists. Collisions only cost a little time: distance decides.
+_BUCKETS = 1 << 16
+_MULTIPLIERS = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35)
+_SHIFT = 16
+_MASK = 0xFFFFFFFF
+# Built in so many parts, to need that much less memory at once.
+_PARTS = 16
+
+# So many of the strings that share most trigrams have their distance computed.
+_RESCORED = 96
+# A transposition changes four trigrams; other edits change three.
+_TRIGRAMS_PER_EDIT = 4
+
+# After so many numbers and lists the rest, of more frequent trigrams, is not read.
+_MOST_READ = 12_000
+_FEWEST_LISTS = 8
+
+MAX_CHARS = 120
+POPULARITY_STEPS = 255
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+class TrigramIndex:
+    """Strings with kinds and popularity, found by likeness."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._text = arrays["text"].data
+        self._starts: Any = arrays["starts"]
+        self._kinds: Any = arrays["kinds"]
+        self._popularity: Any = arrays["popularity"]
+        self._by_length: Any = arrays["by_length"]
+        self._postings: Any = arrays["postings"]
+        self._lists: Any = arrays["lists"]
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def nearest(self, wanted: str, *, most_edits: int, kinds: int = ANY_KIND, limit: int = 5) -> list[Near]:
+        """The strings of these kinds within so many edits, likeliest first."""
+        if not 0 < len(wanted) <= MAX_CHARS or not len(self):
+            return []
+        numbers = self._sharing(wanted, most_edits, kinds)
+        starts, ends = self._starts[numbers].tolist(), self._starts[numbers + 1].tolist()
+        texts = [str(self._text[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
+        near = within(wanted, texts, most_edits)
+        found = [near_of(wanted, text, distance, self._known(numbers[place])) for text, distance, place in near]
+        return likeliest(found, wanted, limit)
+
+    def _sharing(self, wanted: str, most_edits: int, kinds: int) -> NDArray[np.generic]:
+        """Numbers of the strings of such a length that share most trigrams."""
+        first, end = self._stretch(len(wanted), most_edits)
+        grams = _grams_of(wanted)
+        # Of the postings' own type: numpy would convert a whole list to compare it with another.
+        ends = np.array((first, end), np.uint32)
+        parts = self._rarest([self._part(gram, ends) for gram in grams])
+        shared = np.bincount(np.concatenate(parts) - ends[0], minlength=1)
+        enough = max(min(2, len(parts)), len(parts) - _TRIGRAMS_PER_EDIT * most_edits)
+        numbers = np.flatnonzero(shared >= enough)
+        counts = shared[numbers]
+        numbers = numbers + first
+        if kinds != ANY_KIND:
+            right = (self._kinds[numbers] & kinds) != 0
+            numbers, counts = numbers[right], counts[right]
+        if len(numbers) <= _RESCORED:
+            return numbers
+        promise = counts * (2 * POPULARITY_STEPS) + self._popularity[numbers]
+        return numbers[np.argpartition(promise, -_RESCORED)[-_RESCORED:]]
+
+    def _stretch(self, length: int, most_edits: int) -> tuple[int, int]:
+        longest = len(self._by_length) - 2
+        low, high = max(0, length - most_edits), min(longest, length + most_edits)
+        return int(self._by_length[min(low, longest)]), int(self._by_length[high + 1])
+
+    @staticmethod
+    def _rarest(parts: list[NDArray[np.uint32]]) -> list[NDArray[np.uint32]]:
+        """The shorter lists: what the most frequent trigrams add costs more time than it tells."""
+        parts.sort(key=len)
+        read = 0
+        for place, part in enumerate(parts):
+            read += len(part)
+            if read > _MOST_READ and place >= _FEWEST_LISTS:
+                return parts[:place]
+        return parts
+
+    def _part(self, gram: int, ends: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        numbers: NDArray[np.uint32] = self._postings[self._lists[gram] : self._lists[gram + 1]]
+        low, high = numbers.searchsorted(ends)
+        return numbers[low:high]
+
+    def _known(self, number: int) -> tuple[int, float]:
+        return int(self._kinds[number]), int(self._popularity[number]) / POPULARITY_STEPS
+
+
+def arrays_of(strings: Known) -> dict[str, NDArray[np.generic]]:
+    """What a `TrigramIndex` is read from.
+
+    Args:
+        strings: Of each string its kinds, as bits, and its popularity from 0 to 1.
+    """
+    texts = sorted((text for text in strings if 0 < len(text) <= MAX_CHARS), key=len)
+    encoded = [text.encode() for text in texts]
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    known = [strings[text] for text in texts]
+    postings, lists = _postings(texts, lengths)
+    return {
+        "text": np.frombuffer(b"".join(encoded), np.uint8),
+        "starts": _sums(np.fromiter(map(len, encoded), np.int64, len(encoded))).astype(np.uint32),
+        "kinds": np.fromiter((kinds for kinds, _ in known), np.uint8, len(known)),
+        "popularity": np.fromiter((round(p * POPULARITY_STEPS) for _, p in known), np.uint8, len(known)),
+        "by_length": np.searchsorted(lengths, np.arange(MAX_CHARS + 2)).astype(np.uint32),
+        "postings": postings,
+        "lists": lists,
+    }
+
+
+def _postings(texts: Sequence[str], lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The numbers of the strings that have each trigram, ascending, and where each list begins."""
+    letters = np.frombuffer("".join(f"  {text} " for text in texts).encode("utf-32-le"), np.uint32)
+    padded = lengths + 3
+    numbers = np.repeat(np.arange(len(texts), dtype=np.uint32), padded)
+    grams = np.zeros(len(letters), np.uint32)
+    for place, multiplier in enumerate(_MULTIPLIERS):
+        grams[: max(0, len(letters) - 2)] += letters[place : len(letters) - 2 + place] * np.uint32(multiplier)
+    grams >>= np.uint32(_SHIFT)
+    ends = _sums(padded)[1:]
+    whole = np.ones(len(letters), np.bool_)
+    whole[ends - 1] = whole[ends - 2] = False  # these reach into the next string
+    grams, numbers = grams[whole], numbers[whole]
+    parts = [_sorted_part(grams, numbers, part) for part in range(_PARTS)]
+    counts = np.concatenate([counted for _, counted in parts])
+    return np.concatenate([listed for listed, _ in parts]), _sums(counts).astype(np.uint32)
+
+
+def _sorted_part(
+    grams: NDArray[np.uint32], numbers: NDArray[np.uint32], part: int
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    size = _BUCKETS // _PARTS
+    here = grams // size == part
+    pairs = np.unique((grams[here].astype(np.uint64) << np.uint64(32)) | numbers[here])
+    counts = np.bincount((pairs >> np.uint64(32)).astype(np.int64) - part * size, minlength=size)
+    return (pairs & np.uint64(_MASK)).astype(np.uint32), counts
+
+
+def _sums(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+
+
+def _grams_of(text: str) -> list[int]:
+    letters = [32, 32, *map(ord, text), 32]
+    a, b, c = _MULTIPLIERS
+    return list({
+        ((x * a + y * b + z * c) & _MASK) >> _SHIFT for x, y, z in zip(letters, letters[1:], letters[2:], strict=False)
+    })  # fmt: skip
