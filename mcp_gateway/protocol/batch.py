@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_gateway.protocol.dispatcher import error_answer
+from mcp_gateway.protocol.context import error_answer
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INTERNAL_ERROR, Message, Refusal, Request
 

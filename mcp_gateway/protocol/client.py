@@ -11,7 +11,7 @@ from mcp_gateway.call import CAPABILITY_OF, LOG_LEVELS, Answer, LogLevel, Questi
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import MissingCapability, Unavailable, first_of
 from mcp_gateway.protocol.connection import Connection
-from mcp_gateway.protocol.dispatcher import RequestContext
+from mcp_gateway.protocol.context import RequestContext
 from mcp_gateway.protocol.messages import RpcError
 from mcp_gateway.protocol.questions import answer_of, request_of
 from mcp_gateway.protocol.rounds import Rounds

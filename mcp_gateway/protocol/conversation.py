@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp_gateway.protocol.connection import Connection, Outbound
-from mcp_gateway.protocol.dispatcher import Dispatcher, Params, RequestContext
+from mcp_gateway.protocol.context import Params, RequestContext
+from mcp_gateway.protocol.dispatcher import Dispatcher
 from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, RpcError
 from mcp_gateway.protocol.outbox import Outbox

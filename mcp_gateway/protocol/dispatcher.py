@@ -7,12 +7,22 @@ spends more time on memory streams than on the work.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
 
+from mcp_gateway.protocol.context import (
+    CallOptions,
+    Channel,
+    Params,
+    RequestContext,
+    TransportContext,
+    body,
+    error_answer,
+    notification,
+)
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import (
     CONNECTION_CLOSED,
@@ -31,35 +41,11 @@ from mcp_gateway.protocol.outbox import Line, Signal
 
 log = logging.getLogger(__name__)
 
-Params = Mapping[str, Any] | None
-CallOptions = Mapping[str, Any]
-
 # Questions of ours that wait for one client's answer; a server that asks more has lost its way.
 MAX_QUESTIONS = 256
 MAX_REASON_SHOWN = 200
 CLEANUP_SECONDS = 0.3
 WITHDRAW_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class TransportContext:
-    """How a message came, and whether the client can be asked the same way."""
-
-    kind: str
-    can_send_request: bool
-
-
-class Channel(Protocol):
-    """Where messages for the client go. A pipe has one for all requests; over streamable HTTP each has its own."""
-
-    @property
-    def detach(self) -> Callable[[], Awaitable[None]] | None:
-        """Ends the response early, where the client can take it up again; None where it cannot."""
-        ...
-
-    async def send(self, message: bytes) -> None:
-        """Send a message. Waits while the client is slow; does nothing once it is gone."""
-        ...
 
 
 class Handlers(Protocol):
@@ -282,7 +268,7 @@ class Dispatcher:
             self._release()
         try:
             with anyio.fail_after((opts or {}).get("timeout", self._ask_seconds)):
-                await channel.send(encode({"jsonrpc": "2.0", "id": request_id, **_body(method, params)}))
+                await channel.send(encode({"jsonrpc": "2.0", "id": request_id, **body(method, params)}))
                 await question.answered.wait()
         except TimeoutError:
             await self._withdraw(channel, request_id, "no answer in time")
@@ -322,88 +308,6 @@ class Dispatcher:
         self._line.wake_first()
 
 
-class RequestContext:
-    """One message's way back to the client. Implements the SDK's `DispatchContext`; says nothing once closed.
-
-    Args:
-        channel: Where what belongs to the message goes.
-        request_id: None for a notification.
-        dispatcher: Who asks the client; None where it cannot be asked.
-        headers: Of the HTTP request, where the revision compares them with the message.
-    """
-
-    __slots__ = (
-        "_asking",
-        "_cancelled",
-        "_channel",
-        "_dispatcher",
-        "_open",
-        "close_stream",
-        "headers",
-        "message_metadata",
-        "request_id",
-        "transport",
-    )
-
-    def __init__(
-        self,
-        transport: TransportContext,
-        channel: Channel,
-        request_id: RequestId | None,
-        dispatcher: Dispatcher | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self.transport = transport
-        self.request_id = request_id
-        self.headers = headers
-        self.message_metadata = None
-        self.close_stream = channel.detach
-        self._channel = channel
-        self._dispatcher = dispatcher
-        self._open = True
-        self._asking = 0
-        self._cancelled: anyio.Event | None = None
-
-    @property
-    def can_send_request(self) -> bool:
-        """Whether the client can be asked."""
-        return self._open and self.transport.can_send_request
-
-    @property
-    def cancel_requested(self) -> anyio.Event:
-        """Never set: a cancelled request is cancelled at once, by its scope."""
-        self._cancelled = self._cancelled or anyio.Event()
-        return self._cancelled
-
-    def one_way(self) -> RequestContext:
-        """For revisions in which a server asks nothing."""
-        self.transport = TransportContext(kind=self.transport.kind, can_send_request=False)
-        return self
-
-    def close(self) -> None:
-        """The request is over."""
-        self._open = False
-
-    async def send_raw_request(self, method: str, params: Params, opts: CallOptions | None = None) -> dict[str, Any]:
-        """Ask the client."""
-        if self._dispatcher is None or not self.can_send_request:
-            raise RpcError(INVALID_REQUEST, f"The client cannot be asked {method} here")
-        self._asking += 1
-        try:
-            return await self._dispatcher.ask(self._channel, method, params, opts, makes_room=self._asking == 1)
-        finally:
-            self._asking -= 1
-
-    async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
-        """Send a notification that belongs to this request."""
-        if self._open:
-            await self._channel.send(notification(method, params))
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Unused: `client.py` reports progress, with its rules, over `notify`."""
-
-
 async def answer_to(request: Request, result: Awaitable[dict[str, Any]]) -> tuple[bytes, int | None]:
     """The answer to a request, and its error code if it is an error."""
     try:
@@ -415,17 +319,6 @@ async def answer_to(request: Request, result: Awaitable[dict[str, Any]]) -> tupl
         return encode(error_answer(request.id, INTERNAL_ERROR, "Internal error")), INTERNAL_ERROR
 
 
-def error_answer(request_id: RequestId | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
-    """An error as JSON-RPC has it."""
-    error = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
-    return {"jsonrpc": "2.0", "id": request_id, "error": error}
-
-
-def notification(method: str, params: Params) -> bytes:
-    """A notification as it is sent."""
-    return encode({"jsonrpc": "2.0", **_body(method, params)})
-
-
 def _result_of(answer: Response | None) -> dict[str, Any]:
     if answer is None:
         raise RpcError(CONNECTION_CLOSED, "The client is gone")
@@ -434,7 +327,3 @@ def _result_of(answer: Response | None) -> dict[str, Any]:
     error = answer.error if isinstance(answer.error, dict) else {}
     code, text = error.get("code"), error.get("message")
     raise RpcError(code if isinstance(code, int) else INTERNAL_ERROR, text if isinstance(text, str) else "No result")
-
-
-def _body(method: str, params: Params) -> dict[str, Any]:
-    return {"method": method, "params": params} if params else {"method": method}

@@ -20,7 +20,7 @@ from mcp_types.methods import is_input_required, validate_client_request
 from pydantic import ValidationError
 
 from mcp_gateway.protocol.connection import Connection
-from mcp_gateway.protocol.dispatcher import RequestContext
+from mcp_gateway.protocol.context import RequestContext
 from mcp_gateway.protocol.listen import ListenBus
 from mcp_gateway.protocol.messages import INVALID_PARAMS, RpcError
 from mcp_gateway.protocol.rounds import STATE_SECONDS

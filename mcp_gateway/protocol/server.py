@@ -25,7 +25,7 @@ from mcp_gateway.protocol import completion, prompts, resources, skills, tools
 from mcp_gateway.protocol import logging as log_levels
 from mcp_gateway.protocol.client import McpClient
 from mcp_gateway.protocol.connection import Connection
-from mcp_gateway.protocol.dispatcher import Params, RequestContext
+from mcp_gateway.protocol.context import Params, RequestContext
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.lists import Listing

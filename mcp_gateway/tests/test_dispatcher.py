@@ -12,7 +12,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
-from mcp_gateway.protocol.dispatcher import Params, RequestContext
+from mcp_gateway.protocol.context import Params, RequestContext
 from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import Request, Response, RpcError
 from mcp_gateway.protocol.outbox import Outbox

@@ -9,7 +9,7 @@ from functools import lru_cache
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Send
 
-from mcp_gateway.protocol.dispatcher import error_answer
+from mcp_gateway.protocol.context import error_answer
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INVALID_REQUEST, RequestId
 

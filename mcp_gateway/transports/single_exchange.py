@@ -20,8 +20,9 @@ from mcp_types import HEADER_MISMATCH
 from starlette.datastructures import Headers as RawHeaders
 from starlette.types import Receive, Scope, Send
 
+from mcp_gateway.protocol.context import RequestContext, TransportContext, error_answer
 from mcp_gateway.protocol.conversation import enveloped
-from mcp_gateway.protocol.dispatcher import RequestContext, TransportContext, answer_to, error_answer
+from mcp_gateway.protocol.dispatcher import answer_to
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import Notification, Parsed, Refusal, Request, RequestId
 from mcp_gateway.protocol.server import GatewayServer
