@@ -81,6 +81,7 @@ def _transport(name: str, command: list[str]) -> Callable[[Gateway], Awaitable[N
         from mcp_gateway.transports.stdio import serve_stdio
 
         return serve_stdio
+    from mcp_gateway.protocol import modern  # noqa: F401 — needed by the first request of 2026-07-28
     from mcp_gateway.transports.http import serve_http
 
     return partial(serve_http, on_listening=lambda url: announce(url, command))
