@@ -12,24 +12,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
-import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
-from .schema import FORMAT
+from mcp_gateway.catalog.derived import DerivedFolder
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from .schema import FORMAT
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +53,7 @@ class Manifest:
     vocabulary_revision: int = 0
 
 
-class IndexFolder:
+class IndexFolder(DerivedFolder):
     """The folder of one catalogue's index.
 
     Args:
@@ -68,15 +62,12 @@ class IndexFolder:
     """
 
     def __init__(self, root: Path, catalogue_id: str) -> None:
-        self.root = root
-        self.catalogue_id = catalogue_id
-        self.path = root / f"{FORMAT}-{re.sub(r'[^A-Za-z0-9_-]', '', catalogue_id)[:60]}"
-        self._manifest_path = self.path / "manifest.json"
+        super().__init__(root, catalogue_id, layout=FORMAT)
 
     def read(self) -> Manifest | None:
         """The manifest; None when there is none, or it is damaged."""
         try:
-            manifest = Manifest(**json.loads(self._manifest_path.read_bytes()))
+            manifest = Manifest(**self.read_facts())
         except (OSError, ValueError, TypeError):
             return None
         sound = isinstance(manifest.generation, str) and re.fullmatch(r"[0-9a-f]{8}", manifest.generation)
@@ -85,17 +76,7 @@ class IndexFolder:
 
     def publish(self, manifest: Manifest) -> None:
         """Make a generation, or its new state, the current one: all or nothing."""
-        draft = self._manifest_path.with_suffix(f".{token_hex(4)}")
-        draft.write_text(json.dumps(asdict(manifest)))
-        draft.replace(self._manifest_path)
-
-    def stamp(self) -> tuple[int, int] | None:
-        """Changes whenever the manifest does; costs a microsecond. None when there is none."""
-        try:
-            status = os.stat(self._manifest_path)  # noqa: PTH116 - on every search: Path.stat costs three times as much
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+        self.publish_facts(asdict(manifest))
 
     def generation(self, manifest: Manifest) -> Path:
         """Where the generation's files are."""
@@ -107,19 +88,6 @@ class IndexFolder:
         self.generation(manifest).mkdir(parents=True)
         return manifest
 
-    @contextmanager
-    def writing(self) -> Iterator[bool]:
-        """Be the one process that writes, or learn that another one is. A killed process writes no more."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a") as file:
-            if not _try_lock(file.fileno()):
-                yield False
-                return
-            try:
-                yield True
-            finally:
-                _unlock(file.fileno())
-
     def tidy(self, *, siblings_unused_since: float) -> None:
         """Remove what broken-off builds, older formats and other catalogues left. Only while writing.
 
@@ -130,10 +98,7 @@ class IndexFolder:
         for entry in self.path.iterdir():
             if entry.is_dir() and (current is None or entry.name != current.generation):
                 shutil.rmtree(entry, ignore_errors=True)
-        for sibling in self.root.iterdir():
-            with suppress(OSError):
-                if sibling != self.path and sibling.stat().st_mtime < siblings_unused_since:
-                    shutil.rmtree(sibling, ignore_errors=True)
+        self.remove_siblings(unused_since=siblings_unused_since)
 
 
 def is_whole(generation: Path) -> bool:
@@ -187,21 +152,3 @@ def _crc_of(file: BinaryIO, length: int) -> int:
         crc = zlib.crc32(chunk, crc)
         length -= len(chunk)
     return crc
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _unlock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -8,24 +8,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from mcp_gateway.catalog.derived import LOCK, MANIFEST, DerivedFolder
+
 from .segment_file import FORMAT
 from .segment_writer import SegmentWriter
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 _NAME = re.compile(r"[0-9a-f]{12}\.segment")
 
@@ -48,7 +40,7 @@ class Manifest:
         return "-".join(name[:12] for name in self.segments)
 
 
-class IndexFolder:
+class IndexFolder(DerivedFolder):
     """The folder of one catalogue's index.
 
     Args:
@@ -57,15 +49,12 @@ class IndexFolder:
     """
 
     def __init__(self, root: Path, catalogue_id: str) -> None:
-        self.root = root
-        self.catalogue_id = catalogue_id
-        self.path = root / f"{FORMAT}-{re.sub(r'[^A-Za-z0-9_-]', '', catalogue_id)[:60]}"
-        self._manifest_path = self.path / "manifest.json"
+        super().__init__(root, catalogue_id, layout=FORMAT)
 
     def read(self) -> Manifest | None:
         """The manifest; None when there is none, or it makes no sense."""
         try:
-            told = json.loads(self._manifest_path.read_bytes())
+            told = self.read_facts()
             manifest = Manifest(tuple(told["segments"]), told["revision"])
         except (OSError, ValueError, TypeError, LookupError):
             return None
@@ -74,17 +63,7 @@ class IndexFolder:
 
     def publish(self, manifest: Manifest) -> None:
         """Make this the current state: all or nothing."""
-        draft = self._manifest_path.with_suffix(f".{token_hex(4)}")
-        draft.write_text(json.dumps(asdict(manifest)))
-        draft.replace(self._manifest_path)
-
-    def stamp(self) -> tuple[int, int] | None:
-        """Changes whenever the manifest does; costs a microsecond. None when there is none."""
-        try:
-            status = os.stat(self._manifest_path)  # noqa: PTH116 - on every question: Path.stat costs three times as much
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+        self.publish_facts(asdict(manifest))
 
     def write_segment(self, writer: SegmentWriter) -> str:
         """Write a segment, which `publish` then makes current; its name."""
@@ -98,19 +77,6 @@ class IndexFolder:
             raise
         return name
 
-    @contextmanager
-    def writing(self) -> Iterator[bool]:
-        """Be the one process that writes, or learn that another one is. A killed process writes no more."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a") as file:
-            if not _try_lock(file.fileno()):
-                yield False
-                return
-            try:
-                yield True
-            finally:
-                _unlock(file.fileno())
-
     def tidy(self, *, siblings_unused_since: float) -> None:
         """Remove what earlier states, broken-off builds, older formats and other catalogues left. Only while writing.
 
@@ -120,30 +86,9 @@ class IndexFolder:
             siblings_unused_since: Seconds since the epoch; other catalogues' indexes changed later are kept.
         """
         current = self.read()
-        kept = {"manifest.json", "lock", *(current.segments if current else ())}
+        kept = {MANIFEST, LOCK, *(current.segments if current else ())}
         for entry in self.path.iterdir():
             if entry.name not in kept:
                 with suppress(OSError):  # where a mapped file cannot be removed, the next time
                     entry.unlink()
-        for sibling in self.root.iterdir():
-            with suppress(OSError):
-                if sibling != self.path and sibling.stat().st_mtime < siblings_unused_since:
-                    shutil.rmtree(sibling, ignore_errors=True)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _unlock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        self.remove_siblings(unused_since=siblings_unused_since)
