@@ -130,8 +130,7 @@ class RequestContext:
 
 def error_answer(request_id: RequestId | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
     """An error as JSON-RPC has it."""
-    error = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
-    return {"jsonrpc": "2.0", "id": request_id, "error": error}
+    return {"jsonrpc": "2.0", "id": request_id, "error": RpcError(code, message, data).as_json()}
 
 
 def notification(method: str, params: Params) -> bytes:

@@ -92,7 +92,7 @@ class _Question:
 
 
 class Dispatcher:
-    """The conversation with one client. Implements the SDK's `Outbound`.
+    """The conversation with one client. Implements `connection.Outbound` and `context.Asker`.
 
     Args:
         channel: Where messages go that belong to no request.
@@ -230,7 +230,8 @@ class Dispatcher:
     def close(self) -> None:
         """The client is gone."""
         self._closed = True
-        self._fail_questions()
+        for question in self._questions.values():
+            question.answered.set()
         self._line.wake_all()
         self._freed.wake()
 
@@ -298,10 +299,6 @@ class Dispatcher:
 
     def _farewell(self, request_id: RequestId) -> bytes:
         return encode(error_answer(request_id, CONNECTION_CLOSED, "The server is shutting down"))
-
-    def _fail_questions(self) -> None:
-        for question in self._questions.values():
-            question.answered.set()
 
     def _release(self) -> None:
         self._busy -= 1

@@ -145,7 +145,6 @@ class HttpSession:
     async def end(self, seconds: float) -> None:
         """Give what runs some time to be answered, then end it and the streams."""
         await self._dispatcher.finish(seconds)
-        self._dispatcher.close()
         self._waiting.close()
         self._sent.forget()
         await self._handshake.close()
