@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pluggy
 from pydantic import BaseModel
 
 from mcp_gateway.capability import Capability, Prompt
+from mcp_gateway.catalog.platforms import PlatformNormalizer
 from mcp_gateway.services import Services
 from mcp_gateway.skills import Skill
 
@@ -45,7 +46,7 @@ def register_migrations() -> Path:
 
 
 @hookspec
-def register_platforms() -> Iterable[Any]:
+def register_platforms() -> Iterable[PlatformNormalizer]:
     """The streaming platforms whose rows the plugin can read (`PlatformNormalizer`).
 
     Called once, before any plugin starts: no I/O. A key that is taken quarantines the plugin.

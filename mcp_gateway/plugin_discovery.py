@@ -14,6 +14,7 @@ from typing import Any, Literal
 import anyio
 from pydantic import BaseModel, ConfigDict
 
+from mcp_gateway.catalog.platforms import PlatformNormalizer
 from mcp_gateway.errors import PluginError, SettingsError
 
 ENTRY_POINTS = "mcp_gateway.plugins"
@@ -50,7 +51,7 @@ class Plugin:
     for_operator: str | None = None
     module: Any = None
     settings: BaseModel = field(default_factory=NoSettings)
-    platforms: Mapping[str, Any] = field(default_factory=dict)
+    platforms: Mapping[str, PlatformNormalizer] = field(default_factory=dict)
     stop: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from mcp_gateway import hookspecs
 from mcp_gateway.capability import Definition
+from mcp_gateway.catalog.platforms import PlatformNormalizer
 from mcp_gateway.config import parse_plugin_settings
 from mcp_gateway.errors import PluginError, SettingsError, StartupError, StorageError, Unavailable, first_of, nearest
 from mcp_gateway.plugin_discovery import NoSettings, Plugin
@@ -106,7 +107,7 @@ class PluginManager:
         self._running: list[Plugin] = []
 
     @property
-    def platforms(self) -> dict[str, Any]:
+    def platforms(self) -> dict[str, PlatformNormalizer]:
         """The platform normalizers of all plugins, by key."""
         return {key: value for plugin in self.plugins for key, value in plugin.platforms.items()}
 
@@ -294,8 +295,10 @@ def _hook(hooks: pluggy.PluginManager, plugin: Plugin, name: str, **arguments: A
     return None
 
 
-def _by_key(normalizers: Iterable[Any], taken: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _by_key(
+    normalizers: Iterable[PlatformNormalizer], taken: Mapping[str, PlatformNormalizer]
+) -> dict[str, PlatformNormalizer]:
+    found: dict[str, PlatformNormalizer] = {}
     for normalizer in normalizers:
         if normalizer.key in taken or normalizer.key in found:
             raise PluginError(f"the platform {normalizer.key!r} is registered already")

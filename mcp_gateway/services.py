@@ -11,6 +11,7 @@ import anyio
 
 from mcp_gateway.cache.cache import Cache
 from mcp_gateway.catalog.events import Event
+from mcp_gateway.catalog.platforms import PlatformNormalizer
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import Clock
 from mcp_gateway.pagination import Cursors
@@ -117,7 +118,7 @@ class Services:
     resources: Resources
     clock: Clock
     shutdown: Shutdown
-    platforms: Mapping[str, Any]
+    platforms: Mapping[str, PlatformNormalizer]
     offer: Callable[[Iterable[Any]], None]
     lent: Lent
 

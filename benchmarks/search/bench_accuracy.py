@@ -203,7 +203,8 @@ async def model_calls(gateway: Gateway, sample: int) -> str:
 @asynccontextmanager
 async def opened(data_dir: Path) -> AsyncIterator[Gateway]:
     """A gateway with search over the catalogue in the folder, its index complete."""
-    settings = Settings(gateway=GatewaySection(data_dir=data_dir, strict_plugins=True))
+    without_starter = {"ingestion": {"starter": False}}
+    settings = Settings(gateway=GatewaySection(data_dir=data_dir, strict_plugins=True), plugins=without_starter)
     async with Gateway(settings, plugins=[ingestion, search]).running() as gateway:
         if not (await ask(gateway, limit=1))["total"]:
             await _take_in(gateway)

@@ -1,0 +1,129 @@
+"""How the payloads of streaming platforms are read: what a normalizer is given, and what it makes of it.
+
+A normalizer is total: whatever JSON it is given becomes a record or a rejection with its reason, never an exception.
+It invents nothing: what a payload does not say stays unknown, and a value it does not understand is kept as it came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from mcp_gateway.catalog.models import OfferKind, TitleFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Where and when a payload was seen.
+
+    Attributes:
+        observed_at: When the source said so; aware, UTC.
+        region: ISO 3166-1 alpha-2, for payloads that do not say it themselves; None when nobody knows.
+    """
+
+    observed_at: datetime
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFacts:
+    """One way to watch a title, as a payload states it: `Offer` without title, platform, source and observation.
+
+    Attributes:
+        region: ISO 3166-1 alpha-2; None when nobody knows.
+        tier: The plan's name where the platform has several.
+        quality: `sd hd qhd uhd`, None when unknown.
+        audio, subtitles: BCP 47 tags, sorted.
+        price_minor: In the currency's minor units; None when not priced apiece.
+        currency: ISO 4217.
+        valid_from, valid_until: Half-open, UTC; None is open-ended.
+        link: On one of the platform's own hosts, as the payload gave it or made of the platform's own id.
+        confidence: 0 to 1, how sure the payload makes us.
+    """
+
+    kind: OfferKind
+    region: str | None = None
+    tier: str | None = None
+    quality: str | None = None
+    audio: tuple[str, ...] = ()
+    subtitles: tuple[str, ...] = ()
+    price_minor: int | None = None
+    currency: str | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    link: str | None = None
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Badge:
+    """What a platform calls a title its own by, e.g. `Max Original`.
+
+    Attributes:
+        evidence: Which part of the payload says so, e.g. `brand: Max Originals`.
+    """
+
+    name: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformTitle:
+    """A title as a platform lists it.
+
+    Attributes:
+        key: The platform's id of it.
+        facts: What the payload says; `external_ids` holds only ids that it states.
+        parent_key: For a season its series, for an episode its season (or series), by the platform's id.
+    """
+
+    key: str
+    facts: TitleFacts
+    offers: tuple[OfferFacts, ...] = ()
+    parent_key: str | None = None
+    badges: tuple[Badge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unknown:
+    """A value that was not understood: the field, and the value as it came, cut to 200 characters."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformRecord:
+    """What one payload says: titles, a parent before its children, and what was not understood."""
+
+    titles: tuple[PlatformTitle, ...]
+    unknown: tuple[Unknown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A payload that cannot be used, and why: names the field and what is wrong with it."""
+
+    reason: str
+
+
+class PlatformNormalizer(Protocol):
+    """Reads the payloads of one platform. Registered with `register_platforms`.
+
+    Attributes:
+        key: The platform's key in offers, e.g. `hbo_max`.
+        name: What people call it.
+        link_hosts: The hosts that its links may have; a link to another host is not kept.
+    """
+
+    key: str
+    name: str
+    link_hosts: frozenset[str]
+
+    def normalize(self, payload: Any, seen: Sighting) -> PlatformRecord | Rejected:
+        """Read one payload: any JSON value, in any of the shapes that the platform's sources use.
+
+        The same payload gives the same record, whatever the order of the lists in it; it is not changed.
+        """
+        ...
