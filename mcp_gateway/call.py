@@ -86,9 +86,20 @@ Answer = SamplingAnswer | ElicitationAnswer | Sequence[str]
 class Client(Protocol):
     """The other side of a call, as its transport and revision let us reach it."""
 
-    can_sample: bool
-    can_elicit: bool
-    can_list_roots: bool
+    @property
+    def can_sample(self) -> bool:
+        """Whether it lends its model."""
+        ...
+
+    @property
+    def can_elicit(self) -> bool:
+        """Whether it can ask its user."""
+        ...
+
+    @property
+    def can_list_roots(self) -> bool:
+        """Whether it says which folders it works on."""
+        ...
 
     async def progress(self, done: float, total: float | None, message: str | None) -> None:
         """Report progress, if the request asked for it."""

@@ -43,30 +43,42 @@ class McpClient:
         clock: Clock,
         ask_seconds: float,
     ) -> None:
-        declared = connection.client_capabilities or {}
-        reachable = rounds is not None if revision.per_request else channel.can_send_request
-        self.can_sample = reachable and declared.get("sampling") is not None
-        self.can_elicit = reachable and revision.elicitation and declared.get("elicitation") is not None
-        self.can_list_roots = reachable and declared.get("roots") is not None
         self._channel = channel
+        self._declared = connection.client_capabilities or {}
         self._session = session
         self._revision = revision
         self._rounds = rounds
         self._clock = clock
         self._ask_seconds = ask_seconds
-        self._least_level = meta.get(LOG_LEVEL_KEY) if revision.per_request else None
-        token = meta.get("progressToken")
-        self._token = token if isinstance(token, str | int) and not isinstance(token, bool) else None
+        self._meta = meta
         self._done: float | None = None
         self._held: dict[str, Any] | None = None
         self._next_at = 0.0
 
+    @property
+    def can_sample(self) -> bool:
+        """Whether it lends its model."""
+        return self._can("sampling")
+
+    @property
+    def can_elicit(self) -> bool:
+        """Whether it can ask its user."""
+        return self._revision.elicitation and self._can("elicitation")
+
+    @property
+    def can_list_roots(self) -> bool:
+        """Whether it says which folders it works on."""
+        return self._can("roots")
+
     async def progress(self, done: float, total: float | None, message: str | None) -> None:
         """Report progress that grew. Between two reports there is a pause; the newest held back is sent at the end."""
-        if self._token is None or (self._done is not None and done <= self._done):
+        token = self._meta.get("progressToken")
+        if not isinstance(token, str | int) or isinstance(token, bool):
+            return
+        if self._done is not None and done <= self._done:
             return
         self._done = done
-        self._held = _progress(self._token, done, total, message if self._revision.progress_text else None)
+        self._held = _progress(token, done, total, message if self._revision.progress_text else None)
         now = self._clock.monotonic()
         if now >= self._next_at:
             self._next_at = now + PROGRESS_PAUSE_SECONDS
@@ -106,6 +118,11 @@ class McpClient:
             raise MissingCapability(["tasks"])
         if self._channel.close_stream is not None:
             await self._channel.close_stream()
+
+    def _can(self, capability: str) -> bool:
+        per_request = self._revision.per_request
+        is_reachable = self._rounds is not None if per_request else self._channel.can_send_request
+        return is_reachable and self._declared.get(capability) is not None
 
     def _refuse_undeclared(self, questions: Iterable[Question]) -> None:
         can = {"sampling": self.can_sample, "elicitation": self.can_elicit, "roots": self.can_list_roots}
@@ -147,7 +164,7 @@ class McpClient:
     def _wants_log(self, level: LogLevel) -> bool:
         if not self._revision.per_request:
             return self._session.wants_log(level)
-        least = self._least_level
+        least = self._meta.get(LOG_LEVEL_KEY)
         return least in LOG_LEVELS and LOG_LEVELS.index(level) >= LOG_LEVELS.index(least)
 
 

@@ -61,8 +61,8 @@ class Handlers(Protocol):
 
 
 @dataclass(slots=True)
-class _Running:
-    """A request that was admitted.
+class Running:
+    """A request that was let in, or is about to be.
 
     Attributes:
         line: Where it may wait for its turn.
@@ -97,7 +97,7 @@ class Dispatcher:
     Args:
         channel: Where messages go that belong to no request.
         kind: The transport's name.
-        max_running: Requests that run at a time; `admit` waits when there are more.
+        max_running: Requests that run at a time; `let_in` waits when there are more.
         ask_seconds: How long the client may take to answer a question of ours.
 
     Attributes:
@@ -111,7 +111,7 @@ class Dispatcher:
         self._channel = channel
         self._max_running = max_running
         self._ask_seconds = ask_seconds
-        self._running: dict[RequestId, _Running] = {}
+        self._running: dict[RequestId, Running] = {}
         self._busy = 0
         self._freed = Signal()
         self._line = Line()
@@ -127,7 +127,7 @@ class Dispatcher:
         """
         match message:
             case Request():
-                refusal = self.enter(message) or await self.admit(message)
+                refusal = await self.let_in(message)
                 with anyio.CancelScope() as scope:
                     return refusal or await self.serve(message, channel, scope)
             case Notification():
@@ -138,43 +138,42 @@ class Dispatcher:
                 return encode(error_answer(request_id, code, text))
         return None
 
-    def enter(self, request: Request) -> bytes | None:
-        """Note a request, so that it can be cancelled from now on. `admit` or `leave` follows.
+    async def let_in(self, request: Request) -> bytes | None:
+        """Note a request, so that it can be cancelled from now on, and wait until it may run.
+
+        `serve` or `leave` follows.
 
         Returns:
             None; or the answer with which it is refused.
         """
         if request.id in self._running:
             return encode(error_answer(request.id, INVALID_REQUEST, "A request with this id is still running"))
-        self._running[request.id] = _Running(self._line)
-        return None
-
-    async def admit(self, request: Request) -> bytes | None:
-        """Wait until there is room for a request that has entered, and count it as running.
-
-        Returns:
-            None; or the answer with which it is refused.
-        """
-        running = self._running[request.id]
+        self._running[request.id] = Running(self._line)
         try:
-            while self._busy >= self._max_running and not self._closed and not running.cancelled:
-                await self._line.wait()
+            await self._admit(self._running[request.id])
         except BaseException:
-            self.leave(request)
+            del self._running[request.id]
+            self._freed.wake()
             raise
+        self._busy += 1
         if self._closed:
             self.leave(request)
             return self._farewell(request.id)
-        self._busy += 1
         return None
 
+    async def _admit(self, running: Running) -> None:
+        """Wait until there is room for one more, or no need for it."""
+        while self._busy >= self._max_running and not self._closed and not running.cancelled:
+            await self._line.wait()
+
     def leave(self, request: Request) -> None:
-        """A request that entered will not be served."""
+        """A request that was let in is over, or will not be served."""
+        self._release()
         del self._running[request.id]
         self._freed.wake()
 
     async def serve(self, request: Request, channel: Channel, scope: anyio.CancelScope) -> bytes | None:
-        """Serve a request that was admitted.
+        """Serve a request that was let in.
 
         Args:
             scope: In which the caller waits for this. Cancelled together with the request: then leave it.
@@ -192,7 +191,6 @@ class Dispatcher:
                 raise
         finally:
             context.close()
-            self._release()
             self.leave(request)
         if not running.cancelled:
             return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 
@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcp_gateway.protocol.batch import BatchAnswers
-from mcp_gateway.protocol.dispatcher import Dispatcher, Handlers
+from mcp_gateway.protocol.dispatcher import Dispatcher, Handlers, Running
 from mcp_gateway.protocol.messages import Message, Parsed, Refusal, Request
 from mcp_gateway.protocol.outbox import Outbox, Signal
 
@@ -29,7 +29,7 @@ class Duplex(Dispatcher):
         self._is_one_idle = False
         self._wanted = Signal()
         # Over SSE messages come side by side. One at a time they find how much waits to be read already.
-        self._entrance = anyio.Lock(fast_acquire=True)
+        self._entrance = asyncio.Lock()
         self._tasks: TaskGroup
 
     @asynccontextmanager
@@ -41,7 +41,8 @@ class Duplex(Dispatcher):
                 yield self
                 self._tasks.cancel_scope.cancel()
         finally:
-            self.close()
+            with anyio.CancelScope(shield=True):
+                await self.finish(0)
 
     async def receive(self, parsed: Parsed) -> None:
         """Take what `framing.parse` read.
@@ -56,40 +57,42 @@ class Duplex(Dispatcher):
         else:
             await self._begin(parsed, self._send)
 
+    async def serve_here(self, request: Request, begun: Callable[[], Awaitable[None]]) -> None:
+        """Serve a request in the caller's task.
+
+        Args:
+            begun: Called when `receive` would have returned.
+        """
+        answer = await self.let_in(request)
+        try:
+            await begun()
+        except BaseException:
+            if answer is None:
+                self.leave(request)
+            raise
+        if answer is None:
+            with anyio.CancelScope() as scope:
+                answer = await self.serve(request, self.outbox, scope)
+        self._send(answer)
+
     async def _begin(self, message: Message, send: Send) -> None:
-        if isinstance(message, Request):
-            refusal = self.enter(message)  # here, so that a cancellation finds it that comes right behind
-            if refusal is None:
-                await self._let_in(message, send)
-            else:
-                send(refusal)
-        else:
+        if not isinstance(message, Request):
             send(await self.take(message, self.outbox))
+        elif (refusal := await self.let_in(message)) is not None:
+            send(refusal)
+        elif message.method == "initialize":  # served here, so that what follows finds the session open
+            with anyio.CancelScope() as scope:
+                send(await self.serve(message, self.outbox, scope))
+        else:
+            self._admitted.append((message, send))
+            self._hire()
         if isinstance(message, Request | Refusal):
             await self.outbox.room()
 
-    async def _let_in(self, message: Request, send: Send) -> None:
-        await self._come_to_the_entrance(message)
-        try:
-            refusal = await self.admit(message)
-            if refusal is not None:
-                send(refusal)
-            elif message.method == "initialize":  # served here, so that what follows finds the session open
-                with anyio.CancelScope() as scope:
-                    send(await self.serve(message, self.outbox, scope))
-            else:
-                self._admitted.append((message, send))
-                self._hire()
+    async def _admit(self, running: Running) -> None:
+        async with self._entrance:
             await self.outbox.room()
-        finally:
-            self._entrance.release()
-
-    async def _come_to_the_entrance(self, message: Request) -> None:
-        try:
-            await self._entrance.acquire()
-        except BaseException:
-            self.leave(message)
-            raise
+            await super()._admit(running)
 
     def _hire(self) -> None:
         """See to it that a task takes what was admitted, unless one is about to."""
@@ -108,20 +111,30 @@ class Duplex(Dispatcher):
         clean, is_wanted = copy_context(), True
         while is_wanted:
             with anyio.CancelScope() as scope:
-                await self._serve_in_turn(scope, clean)
+                is_wanted = await self._serve_in_turn(scope, clean)
+            is_wanted = is_wanted or scope.cancel_called
             if copy_context() != clean:
                 clean.run(self._hire)
                 return
-            is_wanted = scope.cancel_called or await self._is_wanted_again()
 
-    async def _serve_in_turn(self, scope: anyio.CancelScope, clean: Context) -> None:
-        """Serve what was admitted, until a request is cancelled, and the scope with it, or leaves something behind."""
-        self._hiring = False
-        asyncio.get_running_loop().call_soon(self._hire)  # runs as soon as a request waits, or all are served
-        while self._admitted and not scope.cancel_called and copy_context() == clean:
-            request, send = self._admitted.pop(0)
-            send(await self.serve(request, self.outbox, scope))
-            await self.outbox.room()
+    async def _serve_in_turn(self, scope: anyio.CancelScope, clean: Context) -> bool:
+        """Serve what was admitted, until a request is cancelled, and the scope with it, or leaves something behind.
+
+        Returns:
+            Whether more is to be served.
+        """
+        is_wanted = True
+        while is_wanted:
+            self._hiring = False
+            asyncio.get_running_loop().call_soon(self._hire)  # runs as soon as a request waits, or all are served
+            while self._admitted:
+                request, send = self._admitted.pop(0)
+                send(await self.serve(request, self.outbox, scope))
+                await self.outbox.room()
+                if scope.cancel_called or copy_context() != clean:
+                    return True
+            is_wanted = await self._is_wanted_again()
+        return False
 
     async def _is_wanted_again(self) -> bool:
         if self._is_one_idle:

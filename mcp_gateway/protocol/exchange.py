@@ -14,7 +14,7 @@ from mcp_gateway.protocol.versions import Revision
 MAX_NAME_LENGTH = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
     """A request being answered."""
 

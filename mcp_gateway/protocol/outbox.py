@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import anyio
+import asyncio
 
 # What may wait before whoever produces more has to: a few large answers.
 HIGH_BYTES = 1024 * 1024
@@ -14,7 +14,8 @@ class Signal:
     """Wakes everybody who waits for something to change; they look again whether it did."""
 
     def __init__(self) -> None:
-        self._event: anyio.Event | None = None  # an event is large, and most are never waited for
+        # An event is large, and most are never waited for. Anyio's takes several times as long to make.
+        self._event: asyncio.Event | None = None
 
     def wake(self) -> None:
         """Something changed."""
@@ -24,7 +25,7 @@ class Signal:
 
     async def wait(self) -> None:
         """Wait for the next change."""
-        self._event = self._event or anyio.Event()
+        self._event = self._event or asyncio.Event()
         await self._event.wait()
 
 
@@ -32,7 +33,7 @@ class Line:
     """Those who wait for one of several places, first come first served."""
 
     def __init__(self) -> None:
-        self._waiting: list[anyio.Event] = []
+        self._waiting: list[asyncio.Event] = []
 
     def wake_first(self) -> None:
         """A place is free."""
@@ -46,7 +47,7 @@ class Line:
 
     async def wait(self) -> None:
         """Wait for a free place; somebody else may still be quicker."""
-        place = anyio.Event()
+        place = asyncio.Event()
         self._waiting.append(place)
         try:
             await place.wait()
@@ -109,6 +110,8 @@ class Outbox:
 
     async def room(self) -> None:
         """Wait until there is room for more, or the client is gone."""
+        if self._waiting_bytes >= LOW_BYTES:
+            await asyncio.sleep(0)  # lets it be written, so that the client reads while the next is made
         while self._is_full and not self.closed:
             await self._eased.wait()
 

@@ -67,7 +67,7 @@ _CACHE_HINTS: Mapping[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """A request, who asks it, and the way back."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import Self
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -48,8 +51,6 @@ async def stream(
             stands for it.
         slow_reader_seconds: A client that takes nothing for so long is given up.
     """
-
-    later = asyncio.get_running_loop().call_later  # a scope with a deadline for each message would cost more than it
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(until_gone, receive, tasks.cancel_scope.cancel)
 
@@ -58,25 +59,60 @@ async def stream(
             tasks.cancel_scope.cancel()
 
         async def write(data: bytes, *, more: bool = True) -> None:
-            patience = later(slow_reader_seconds, give_up)
+            alarm.ring_in(slow_reader_seconds, give_up)
             try:
                 await send({"type": "http.response.body", "body": data, "more_body": more})
             except OSError:  # some servers say so when the client is gone
                 tasks.cancel_scope.cancel()
-            finally:
-                patience.cancel()
 
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await write(first)
-        while not outbox.closed:
-            ping = later(ping_seconds, outbox.put, b"")
-            try:
+        with _Alarm(min(slow_reader_seconds, ping_seconds)) as alarm:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await write(first)
+            while not outbox.closed:
+                alarm.ring_in(ping_seconds, partial(outbox.put, b""))
                 messages = await outbox.take()
-            finally:
-                ping.cancel()
-            await write(b"".join(show(message) if message else COMMENT for message in messages))
-        await write(b"", more=False)
+                await write(b"".join(show(message) if message else COMMENT for message in messages))
+            await write(b"", more=False)
         tasks.cancel_scope.cancel()
+
+
+class _Alarm:
+    """Calls something, unless it is set anew before. A timer for each message would cost more than writing it.
+
+    A context manager: it rings no more after the block.
+
+    Args:
+        least_seconds: It is never set to ring sooner.
+    """
+
+    __slots__ = ("_call", "_due", "_least_seconds", "_loop", "_timer")
+
+    def __init__(self, least_seconds: float) -> None:
+        self._least_seconds = least_seconds
+        self._loop = asyncio.get_running_loop()
+        self._due = math.inf
+
+    def ring_in(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call in so many seconds; and not what it was set to before."""
+        self._due = self._loop.time() + seconds
+        self._call = call
+
+    def _look(self) -> None:
+        if self._loop.time() >= self._due:
+            self._due = math.inf
+            self._call()
+        self._wait()
+
+    def _wait(self) -> None:
+        seconds = min(self._least_seconds, max(0.0, self._due - self._loop.time()))
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def __enter__(self) -> Self:
+        self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
 
 
 async def in_time(send: Send, data: bytes, seconds: float, *, more: bool) -> bool:

@@ -167,6 +167,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 lifespan="on",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,

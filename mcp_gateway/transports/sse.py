@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from secrets import token_urlsafe
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.protocol.conversation import conversation
 from mcp_gateway.protocol.duplex import Duplex
-from mcp_gateway.protocol.messages import PARSE_ERROR, REQUEST_TIMEOUT, Refusal, RpcError
+from mcp_gateway.protocol.messages import PARSE_ERROR, REQUEST_TIMEOUT, Parsed, Refusal, Request, RpcError
 from mcp_gateway.protocol.outbox import Outbox, Shared
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, stream
@@ -44,7 +44,7 @@ class SseTransport:
         self._messages_path = messages_path
         self._sessions: dict[str, Duplex] = {}
         self._shared = Shared(server.gateway.settings.mcp.max_waiting_bytes)
-        self._waiting: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
         self._closing = False
         self._tasks: TaskGroup
 
@@ -77,8 +77,18 @@ class SseTransport:
 
     async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /messages?session_id=`: take a message; its answer comes on the stream."""
-        refusal = await self._take(scope, receive)
-        await (_accept(send) if refusal is None else refusal(scope, receive, send))
+        found = await self._read(scope, receive)
+        if isinstance(found, Response):
+            await found(scope, receive, send)
+            return
+        session_id, parsed = found
+        self._taken[session_id] += 1
+        try:
+            await _take(self._sessions[session_id], parsed, scope, receive, send)
+        finally:
+            self._taken[session_id] -= 1
+            if not self._taken[session_id]:
+                del self._taken[session_id]
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = token_urlsafe(32)
@@ -132,8 +142,8 @@ class SseTransport:
         finally:
             timer.cancel()
 
-    async def _take(self, scope: Scope, receive: Receive) -> Response | None:
-        """Take a message; why it is refused, or None."""
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[str, Parsed] | Response:
+        """For which session a message is, and the message; or why it is refused."""
         if scope["method"] != "POST":
             return problem(405, "Send messages with POST.", headers={"Allow": "POST"})
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
@@ -143,24 +153,26 @@ class SseTransport:
         if session_id not in self._sessions:
             return problem(404, "There is no such session. Open a stream at /sse and post to the URI it names.")
         parsed = parse(await body_of(receive))
-        session = self._sessions.get(session_id)
-        if session is None:
+        if session_id not in self._sessions:
             return problem(404, "The session has ended.")
-        if self._waiting[session_id] >= MAX_WAITING:
+        if self._taken[session_id] >= self._server.gateway.settings.mcp.max_running + MAX_WAITING:
             return problem(429, "Too many messages wait; read the stream.", headers={"Retry-After": "1"})
-        self._waiting[session_id] += 1
-        try:
-            await session.receive(parsed)
-        finally:
-            self._waiting[session_id] -= 1
-            if not self._waiting[session_id]:
-                del self._waiting[session_id]
-        if isinstance(parsed, Refusal) and parsed.code == PARSE_ERROR:
-            return problem(400, parsed.message)
-        return None
+        return session_id, parsed
 
     def _endpoint(self, scope: Scope, session_id: str) -> str:
         return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"
+
+
+async def _take(session: Duplex, parsed: Parsed, scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept a message as soon as the session takes it, and serve it."""
+    if isinstance(parsed, Request):
+        await session.serve_here(parsed, partial(_accept, send))
+        return
+    await session.receive(parsed)
+    if isinstance(parsed, Refusal) and parsed.code == PARSE_ERROR:
+        await problem(400, parsed.message)(scope, receive, send)
+    else:
+        await _accept(send)
 
 
 async def _end(session: Duplex) -> None:

@@ -17,6 +17,8 @@ SETTINGS = {
     "MEDIA_GATEWAY_MCP__ASK_SECONDS": "1",
     "MEDIA_GATEWAY_LIMITS__CALLS_PER_MINUTE": "100000000",
     "MEDIA_GATEWAY_LOG__LEVEL": "warning",
+    # Connections wait while the messages are made, on a busy machine for long.
+    "MEDIA_GATEWAY_HTTP__HEADER_SECONDS": "60",
 }
 
 
