@@ -8,10 +8,13 @@ import sys
 from mcp_gateway import lean_imports
 from mcp_gateway.stdout_guard import claim_stdout, occupy_closed_streams
 
+# Imports and calls make few cycles, so there is little to find; at Python's own 700 it would look all the time.
+OBJECTS_BETWEEN_COLLECTIONS = 20_000
+
 
 def main() -> None:
     """Run the command line."""
-    gc.disable()  # until the start is over, see `cli/starting.py`: nearly all that imports make stays
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     lean_imports.install()
     closed = occupy_closed_streams()
     if _speaks_stdio(sys.argv[1:]):
