@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
+
+import anyio
 
 from mcp_gateway import __version__, builtin
 from mcp_gateway.background import BackgroundJobs
@@ -32,7 +35,12 @@ from mcp_gateway.shutdown import ShutdownState
 from mcp_gateway.storage.engine import Database, open_database
 from mcp_gateway.storage.migrations import CORE_BRANCH, migrate
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+REPORT_SECONDS = 5
+"""So long a plugin may take to say how it fares."""
 
 _INSTRUCTIONS = (
     "Media Gateway knows films and series: what they are about, who made them, where they can be watched.",
@@ -79,6 +87,7 @@ class Gateway:
         self.resources = Subscriptions()
         self.shutdown = ShutdownState()
         self._lent = Lent()
+        self._reports: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {}
         self._given = plugins
         self._only = only
         self.plugins: list[Plugin] = []
@@ -131,10 +140,12 @@ class Gateway:
             "events": await self._events_health(),
             "jobs": [asdict(job) for job in jobs],
             "plugins": builtin.states_of(self.plugins).model_dump(exclude_none=True)["plugins"],
+            "details": {name: await _reported(name, report) for name, report in sorted(self._reports.items())},
         }
         services = (parts["database"], parts["cache"], parts["events"]["status"])
         well = all(part == "ok" for part in services) and all(job.is_well for job in jobs)
         well = well and not any(plugin.reason for plugin in self.plugins)
+        well = well and all(report.get("status") == "ok" for report in parts["details"].values())
         status = "draining" if self.shutdown.draining.is_set() else "ok" if well else "degraded"
         return {"status": status, "version": __version__, **parts}
 
@@ -213,10 +224,12 @@ class Gateway:
                     shutdown=self.shutdown,
                     platforms=self._platforms,
                     offer=partial(self.registry.add, name),
+                    report_health=partial(self._reports.__setitem__, name),
                     lent=self._lent,
                 )
             finally:
                 self._lent.withdraw(name)
+                self._reports.pop(name, None)
 
 
 def as_plugins(given: Sequence[Any]) -> list[Plugin]:
@@ -260,3 +273,17 @@ async def _answers(ping: Callable[[], Awaitable[None]]) -> str:
     except GatewayError as error:
         return error.message
     return "ok"
+
+
+async def _reported(plugin: str, report: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """What a plugin says of itself; that it cannot say it is told, too."""
+    try:
+        with anyio.fail_after(REPORT_SECONDS):
+            return await report()
+    except TimeoutError:
+        return {"status": "It does not say how it fares."}
+    except GatewayError as error:
+        return {"status": error.message}
+    except Exception:
+        log.exception("a plugin fails to say how it fares", extra={"plugin": plugin})
+        return {"status": "It fails to say how it fares; the log has the reason."}

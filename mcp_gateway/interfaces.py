@@ -50,8 +50,31 @@ class Importers(Protocol):
     sources: Mapping[str, str]
     """What can be read, by name, with a word on each."""
 
+    async def download(self, source: str, path: Path | None, on_progress: Callable[[IngestProgress], None]) -> Path:
+        """Fetch a source's files where its owner publishes them; what is up to date is not fetched again.
+
+        Args:
+            source: A name of `sources`.
+            path: The folder to fetch them to; None: one of the gateway's own.
+            on_progress: Called now and then, for each file.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InvalidParams: The source's files cannot be fetched, or the path is no folder.
+            Unavailable: The server cannot be reached, or gives up. What has come is kept for the next call.
+        """
+        ...
+
     async def ingest(
-        self, source: str, path: Path, *, limit: int | None, on_progress: Callable[[IngestProgress], None]
+        self,
+        source: str,
+        path: Path,
+        *,
+        limit: int | None,
+        on_progress: Callable[[IngestProgress], None],
+        region: str | None = None,
     ) -> Mapping[str, Any]:
         """Take a source in.
 
@@ -60,6 +83,7 @@ class Importers(Protocol):
             path: A file or folder; `-` is standard input.
             limit: Records to read at most.
             on_progress: Called now and then.
+            region: ISO 3166-1 alpha-2: where its offers hold, for files that do not say so themselves.
 
         Returns:
             The report: counts `read created updated unchanged rejected`, `seconds`, `complete` and more.

@@ -105,6 +105,8 @@ class Services:
         platforms: The normalizers of all plugins, by platform key.
         offer: From now on the plugin registers these capabilities, prompts and routes instead of what its `lifespan`
             yielded; clients are told. Raises `Definition` as at the start, and then changes nothing.
+        report_health: From now on `/readyz` and `gateway://health` ask this how the plugin fares: JSON values for those
+            who run the gateway, `status` among them. What is not `ok` makes the gateway `degraded`.
     """
 
     plugin: str
@@ -120,6 +122,7 @@ class Services:
     shutdown: Shutdown
     platforms: Mapping[str, PlatformNormalizer]
     offer: Callable[[Iterable[Any]], None]
+    report_health: Callable[[Callable[[], Awaitable[Mapping[str, Any]]]], None]
     lent: Lent
 
     def provide(self, interface: type[T], service: T) -> None:

@@ -1,8 +1,9 @@
 """Which title a record speaks of: the rules, without a database.
 
-In this order: the record was seen before; it names one of our ids; an external id ties it; or its name, year
-and kind do, together with a person or, where one side names nobody, the running time. What is tied by nothing
-is a new title: a work that stands twice is a smaller fault than two works in one.
+In this order: the record was seen before; it names one of our ids; an external id ties it; or its name and kind do,
+together with people and a year that fit, with the same description, or, where one side names nobody, with the running
+time or because there is no other title it could be. What is tied by nothing is a new title: a work that stands twice is
+a smaller fault than two works in one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,22 @@ from mcp_gateway.catalog.records import ExternalId, PreparedRecord
 STRONG_SCHEMES = ("imdb", "wikidata", "tmdb", "tvdb")
 """Schemes that tell works apart, most trusted first: two titles with different values are different works."""
 
+FIRST_SEEN, OWN_ID = "first seen here", "own id"
+"""Evidence of records that made their title, or named it by our id."""
+
 RUNTIME_TOLERANCE_MINUTES = 2
+
+RUNTIME_DOUBT_MINUTES = 5
+"""A larger difference says that they are different works, or different cuts."""
+
+OVERVIEW_THAT_TELLS = 60
+"""So many characters of description, and no two works have the same."""
+
+NAME_THAT_TELLS = 12
+"""So many characters in several words, and hardly two works of a year have the same name."""
+
+MAX_NAMES = 5
+"""How many of a record's names are looked for."""
 
 _NUMBERED_APART = frozenset({"tmdb", "tvdb"})
 _NAMESPACES: Mapping[Kind, str] = {"movie": "movie", "series": "tv", "season": "season", "episode": "episode"}
@@ -35,6 +51,7 @@ class Candidate:
     runtime_minutes: int | None
     people: Set[str] = frozenset()
     external_ids: Mapping[str, str] = field(default_factory=dict)
+    overview: str = ""
 
 
 @dataclass(slots=True)
@@ -69,7 +86,8 @@ class Match(NamedTuple):
 def candidate_of(title: Title) -> Candidate:
     """What the rules look at of a title."""
     people = {credit.person_id for credit in title.credits}
-    return Candidate(title.id, title.kind, title.year, title.runtime_minutes, people, title.external_ids)
+    overview = normalise_name(title.overview) if title.overview else ""
+    return Candidate(title.id, title.kind, title.year, title.runtime_minutes, people, title.external_ids, overview)
 
 
 def namespace_of(scheme: str, kind: Kind) -> str:
@@ -95,6 +113,15 @@ def name_key_of(name: str) -> str:
     return without_article(normalise_name(name))
 
 
+def name_keys_of(facts: TitleFacts) -> tuple[str, ...]:
+    """The folded names that a title is looked for by, its display name first."""
+    first = name_key_of(facts.name)
+    if not facts.alternative_titles:
+        return (first,)
+    others = [name_key_of(name.name) for name in facts.alternative_titles[:MAX_NAMES]]
+    return tuple(dict.fromkeys([first, *others]))[:MAX_NAMES]
+
+
 def match(record: PreparedRecord, known: Known) -> Match:
     """Find the title of a record whose (source, key) was not seen before.
 
@@ -112,7 +139,7 @@ def _by_own_id(record: PreparedRecord, known: Known) -> Match | None:
     title_id = known.by_own_id.get(record.own_id) if record.own_id else None
     if title_id is None or title_id in known.claimed:
         return None
-    return Match(title_id, "own id", is_new=False)
+    return Match(title_id, OWN_ID, is_new=False)
 
 
 def _by_external_id(record: PreparedRecord, known: Known) -> Match | None:
@@ -126,39 +153,120 @@ def _by_external_id(record: PreparedRecord, known: Known) -> Match | None:
     return None
 
 
+def has_telling_name(kind: Kind) -> bool:
+    """Whether titles of a kind may be looked for by name: there are thousands of seasons that are called Season 1."""
+    return kind in {"movie", "series"}
+
+
 def _by_name(record: PreparedRecord, known: Known) -> Match | None:
-    if record.year is None:
+    if not has_telling_name(record.kind):
         return None
-    same_name = known.by_name.get(record.name_key, ())
+    same_name = {title_id: None for key in record.name_keys for title_id in known.by_name.get(key, ())}
     free = (known.candidates[title_id] for title_id in same_name if title_id not in known.claimed)
-    candidates = [
-        candidate
-        for candidate in free
-        if candidate.year == record.year and candidate.kind == record.kind and not _contradict(record, candidate)
-    ]
+    candidates = [c for c in free if c.kind == record.kind and not _contradict(record, c)]
     if not candidates:
         return None
-    return _by_people(record, candidates) or _by_runtime(record, candidates)
+    return (
+        _by_people(record, candidates)
+        or _by_overview(record, candidates)
+        or _by_runtime(record, candidates)
+        or _by_being_alone(record, candidates)
+    )
 
 
 def _by_people(record: PreparedRecord, candidates: Collection[Candidate]) -> Match | None:
-    shared = sorted(((len(record.people.keys() & c.people), c.id) for c in candidates), reverse=True)
-    if shared[0][0] == 0 or (len(shared) > 1 and shared[1][0] == shared[0][0]):
+    """The one with the most people in common, if the years allow it; a year that is off counts against it."""
+    counted = [(len(record.people.keys() & c.people), _years_apart(record, c), c) for c in candidates]
+    ranked = sorted(
+        (
+            (shared - min(apart or 0, 3), *_likeness(record, candidate), shared, candidate.id)
+            for shared, apart, candidate in counted
+            if _are_enough(shared, apart, record, candidate)
+        ),
+        reverse=True,
+    )
+    if not ranked or (len(ranked) > 1 and ranked[1][:3] == ranked[0][:3]):
         return None
-    count, title_id = shared[0]
+    *_, count, title_id = ranked[0]
     return Match(title_id, f"name, year, kind and {count} {'person' if count == 1 else 'people'}", is_new=False)
 
 
+def _likeness(record: PreparedRecord, candidate: Candidate) -> tuple[bool, int]:
+    """What decides between titles with as many people in common: the description, then the length."""
+    same_words = bool(record.overview) and record.overview == candidate.overview
+    return same_words, -(_minutes_apart(record, candidate) or 0)
+
+
+def _are_enough(shared: int, apart: int | None, record: PreparedRecord, candidate: Candidate) -> bool:
+    """Whether so many people in common make up for a difference in the year."""
+    all_of_one = shared > 0 and shared == min(len(record.people), len(candidate.people))
+    if apart == 0:
+        return shared >= 1
+    if apart is None:
+        return shared >= (2 if record.kind == "series" else 3) or (all_of_one and record.kind == "series")
+    if apart == 1:
+        return shared >= 2
+    if record.kind == "movie":
+        # A film has a year of its first showing, and one of its release here.
+        return apart == 2 and (shared >= 3 or (all_of_one and shared >= 2))
+    # Some lists give the year of a series' latest season. One that is earlier is another series, made again later.
+    is_later = (record.year or 0) > (candidate.year or 0)
+    return shared >= (2 if is_later else 5) and 2 * shared >= min(len(record.people), len(candidate.people))
+
+
+def _by_overview(record: PreparedRecord, candidates: Collection[Candidate]) -> Match | None:
+    """The one that is described in the same words."""
+    if len(record.overview) < OVERVIEW_THAT_TELLS:
+        return None
+    same = [candidate for candidate in candidates if candidate.overview == record.overview]
+    if len(same) != 1 or (_years_apart(record, same[0]) or 0) > 2:
+        return None
+    return Match(same[0].id, "name, kind and description", is_new=False)
+
+
 def _by_runtime(record: PreparedRecord, candidates: Collection[Candidate]) -> Match | None:
-    """Where one side names nobody, one title alone of that name and about that length will do."""
-    if len(candidates) != 1:
+    """Where one side names nobody, one title alone of that name, year and about that length will do."""
+    same_year = [candidate for candidate in candidates if _years_apart(record, candidate) == 0]
+    if len(same_year) != 1:
         return None
-    (candidate,) = candidates
-    if (record.people and candidate.people) or record.runtime_minutes is None or candidate.runtime_minutes is None:
-        return None
-    if abs(record.runtime_minutes - candidate.runtime_minutes) > RUNTIME_TOLERANCE_MINUTES:
+    (candidate,) = same_year
+    minutes = _minutes_apart(record, candidate)
+    if (record.people and candidate.people) or minutes is None or minutes > RUNTIME_TOLERANCE_MINUTES:
         return None
     return Match(candidate.id, "name, year, kind and running time", is_new=False)
+
+
+def _by_being_alone(record: PreparedRecord, candidates: Collection[Candidate]) -> Match | None:
+    """Where one side names nobody, and nothing speaks against it, the only title of the name and the time.
+
+    Of lists that have only films that people know, hardly two of a year have the same name. A record that does name
+    people comes from a source that has the others, too: there the name has to be a telling one.
+    """
+    near = [candidate for candidate in candidates if (_years_apart(record, candidate) or 0) <= 2]
+    if len(near) != 1 or (record.people and not _tells(record.name_key)):
+        return None
+    (candidate,) = near
+    if _years_apart(record, candidate) != 0 or (record.people and candidate.people):
+        return None
+    if (_minutes_apart(record, candidate) or 0) > RUNTIME_DOUBT_MINUTES:
+        return None
+    return Match(candidate.id, "name, year and kind, of which there is no other", is_new=False)
+
+
+def _tells(name_key: str) -> bool:
+    return len(name_key) >= NAME_THAT_TELLS and " " in name_key
+
+
+def _years_apart(record: PreparedRecord, candidate: Candidate) -> int | None:
+    """None where a side does not say its year."""
+    return None if record.year is None or candidate.year is None else abs(record.year - candidate.year)
+
+
+def _minutes_apart(record: PreparedRecord, candidate: Candidate) -> int | None:
+    """None where a side does not say its length."""
+    if record.runtime_minutes is None or candidate.runtime_minutes is None:
+        return None
+    return abs(record.runtime_minutes - candidate.runtime_minutes)
 
 
 def _contradict(record: PreparedRecord, candidate: Candidate, *, stronger_than: str | None = None) -> bool:
@@ -170,5 +278,5 @@ def _contradict(record: PreparedRecord, candidate: Candidate, *, stronger_than: 
 
 def _new_title(record: PreparedRecord, known: Known) -> Match:
     if record.own_id and record.own_id not in known.by_own_id:
-        return Match(record.own_id, "first seen here", is_new=True)
-    return Match(TitleId(stable_id("mg", record.source, record.key)), "first seen here", is_new=True)
+        return Match(record.own_id, FIRST_SEEN, is_new=True)
+    return Match(TitleId(stable_id("mg", record.source, record.key)), FIRST_SEEN, is_new=True)

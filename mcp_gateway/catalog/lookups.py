@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog import reading
-from mcp_gateway.catalog.identity import Candidate, Known, candidate_of
+from mcp_gateway.catalog.identity import Candidate, Known, candidate_of, has_telling_name
 from mcp_gateway.catalog.models import TitleId
 from mcp_gateway.catalog.records import ExternalId, PreparedRecord
 from mcp_gateway.catalog.statements import among
@@ -40,7 +40,8 @@ async def what_is_known(
     if unseen:
         own_ids = [record.own_id for record in unseen if record.own_id]
         known.by_own_id = await _existing(tx, own_ids)
-        known.by_name = await _by_name(tx, {r.name_key for r in unseen if r.year is not None})
+        named = (record.name_keys for record in unseen if has_telling_name(record.kind))
+        known.by_name = await _by_name(tx, {key for keys in named for key in keys})
         ids = {
             *known.by_own_id.values(),
             *known.by_external.values(),

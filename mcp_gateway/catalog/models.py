@@ -63,6 +63,18 @@ class AlternativeTitle:
     language: str | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Badge:
+    """What a platform calls a title its own by, e.g. `Max Original`.
+
+    Attributes:
+        evidence: Which part of the payload says so, e.g. `brand: Max Originals`.
+    """
+
+    name: str
+    evidence: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TitleFacts:
     """What one source says about a title: everything but the identity that we give it.
@@ -78,6 +90,7 @@ class TitleFacts:
         popularity: 0 to 100, comparable over the catalogue.
         external_ids: By scheme: `imdb`, `tmdb`, `tvdb`, `wikidata`, `movielens`, `justwatch`, or a platform's key.
         parent_id: The series of a season, the season (or series) of an episode.
+        badges: What platforms call it their own by, in order.
     """
 
     kind: Kind
@@ -102,6 +115,7 @@ class TitleFacts:
     parent_id: TitleId | None = None
     season_number: int | None = None
     episode_number: int | None = None
+    badges: tuple[Badge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +148,11 @@ class Offer:
         region: ISO 3166-1 alpha-2; None when the source does not say.
         tier: The plan's name where a platform has several.
         quality: `sd hd qhd uhd`, None when unknown.
+        audio, subtitles: BCP 47 tags, sorted.
         price_minor: In the currency's minor units (cents); None when not priced apiece.
         currency: ISO 4217.
         valid_from, valid_until: Half-open, UTC; None is open-ended.
+        observed_at: When the source first said what the offer says now.
         confidence: 0 to 1, how sure the source makes us.
     """
 
@@ -148,6 +164,8 @@ class Offer:
     region: str | None = None
     tier: str | None = None
     quality: str | None = None
+    audio: tuple[str, ...] = ()
+    subtitles: tuple[str, ...] = ()
     price_minor: int | None = None
     currency: str | None = None
     valid_from: datetime | None = None

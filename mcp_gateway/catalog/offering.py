@@ -1,15 +1,18 @@
-"""The statements on offers."""
+"""The statements on offers. Each is given a transaction that keeps other writers of the catalogue out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Update, and_, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
-from mcp_gateway.catalog.models import Kind, Offer, OfferKind, Platform, TitleId
-from mcp_gateway.catalog.statements import among, insert
+from mcp_gateway.catalog.models import Kind, Offer, Platform, TitleId
+from mcp_gateway.catalog.offer_rows import KEY, SHOWN, key_of, offer_of
+from mcp_gateway.catalog.offer_upsert import upsert
+from mcp_gateway.catalog.statements import among
 from mcp_gateway.catalog.tables import offers, titles
 
 PLATFORM_NAMES: Mapping[str, str] = {
@@ -23,77 +26,197 @@ PLATFORM_NAMES: Mapping[str, str] = {
 }
 """Names that are not the key's words with capitals."""
 
-_COLUMNS = tuple(column.name for column in offers.columns)
-_KEY = tuple(column.name for column in offers.primary_key.columns)
-_SAID = ("price_minor", "currency", "valid_from", "valid_until", "link", "confidence")
+_SHOWN = [offers.c[name] for name in SHOWN]
+_KEY = [offers.c[name] for name in KEY]
+_LIVE = offers.c.ended_at.is_(None)
 
 
-async def put(tx: AsyncConnection, given: Sequence[Offer]) -> tuple[int, list[TitleId]]:
-    """Write offers; one that says the same as the one that stands is left alone.
+class Change(NamedTuple):
+    """What became of an offer: None before when it is new, None after when it is gone.
 
-    Returns:
-        How many were new or changed, and whose they are, by id.
+    Attributes:
+        at: When the source said so; for one whose time is over, when that was.
     """
-    last = {_key(offer): offer for offer in given}
-    standing = {_key(o): o for o in await _of_titles(tx, {offer.title_id for offer in last.values()})}
-    changed = [offer for key, offer in last.items() if key not in standing or _said(standing[key]) != _said(offer)]
-    if changed:
-        statement = insert(offers, tx.dialect.name)
-        values = {name: statement.excluded[name] for name in _COLUMNS if name not in _KEY}
-        upsert = statement.on_conflict_do_update(index_elements=_KEY, set_=values)
-        await tx.execute(upsert, [_row(offer) for offer in changed])
-    return len(changed), sorted({offer.title_id for offer in changed})
+
+    before: Offer | None
+    after: Offer | None
+    at: datetime
+
+    @property
+    def offer(self) -> Offer:
+        """The offer, as it is or was."""
+        return self.after or cast(Offer, self.before)
+
+
+class Listing(NamedTuple):
+    """Whose offers a listing names: one source's of a platform, in a region; everywhere when the region is None."""
+
+    platform: str
+    source: str
+    region: str | None
+
+
+async def put(tx: AsyncConnection, given: Iterable[Offer], *, now: datetime) -> list[Change]:
+    """Write offers; what says the same as what stands, or was observed before it, changes nothing.
+
+    Of two that differ in their terms only, the last counts. One whose time is over already is none.
+    """
+    last = {key_of(offer): offer for offer in given}
+    over = [key for key, offer in last.items() if offer.valid_until is not None and offer.valid_until <= now]
+    ended = await _end_these(tx, {key: last.pop(key).observed_at for key in over}) if over else []
+    written = [Change(before, after, after.observed_at) for after, before in await upsert(tx, last)]
+    return [*ended, *written]
+
+
+async def end_unseen(tx: AsyncConnection, listing: Listing, at: datetime, ids: Collection[str]) -> list[Change]:
+    """End the offers of these titles that were not seen then or later."""
+    unseen = and_(_of(listing), offers.c.seen_at < at, among(offers.c.title_id, ids, tx.dialect))
+    statement = update(offers).where(unseen).values(ended_at=at, seen_at=at, missed_at=None)
+    return [Change(offer, None, at) for offer in await _returned(tx, statement)]
+
+
+async def miss(tx: AsyncConnection, listing: Listing, at: datetime, *, ids: Collection[str] | None = None) -> int:
+    """Note which offers a listing should have named and did not; how many.
+
+    Args:
+        tx: The transaction.
+        listing: Whose offers it names.
+        at: Since when it names them: what was seen then or later has been named.
+        ids: Only those of these titles.
+    """
+    unseen = and_(_of(listing), offers.c.seen_at < at)
+    if ids is not None:
+        unseen = and_(unseen, among(offers.c.title_id, ids, tx.dialect))
+    return (await tx.execute(update(offers).where(unseen).values(missed_at=at))).rowcount
+
+
+async def end_missed(tx: AsyncConnection, listing: Listing, *, at_most: int) -> list[Change]:
+    """End offers that were missed, so many of them."""
+    chosen = select(*_KEY, offers.c.missed_at).where(_of(listing), offers.c.missed_at.is_not(None)).limit(at_most)
+    missed_at = {tuple(key): at for *key, at in (await tx.execute(chosen)).all()}
+    ended = offers.c.missed_at
+    these = tuple_(*_KEY).in_(chosen.with_only_columns(*_KEY))
+    statement = update(offers).where(these).values(ended_at=ended, seen_at=ended, missed_at=None)
+    return [Change(offer, None, missed_at[key_of(offer)]) for offer in await _returned(tx, statement)]
+
+
+async def forgive(tx: AsyncConnection, listing: Listing) -> int:
+    """Forget that offers were missed; how many."""
+    statement = update(offers).where(_of(listing), offers.c.missed_at.is_not(None)).values(missed_at=None)
+    return (await tx.execute(statement)).rowcount
+
+
+async def expire(tx: AsyncConnection, now: datetime, *, at_most: int) -> list[Change]:
+    """End offers whose time is over, the oldest first, so many of them."""
+    chosen = select(*_KEY).where(_is_over(now)).order_by(offers.c.valid_until).limit(at_most)
+    statement = update(offers).where(tuple_(*_KEY).in_(chosen)).values(ended_at=offers.c.valid_until, missed_at=None)
+    return [Change(offer, None, offer.valid_until or now) for offer in await _returned(tx, statement)]
+
+
+async def has_expired(conn: AsyncConnection, now: datetime) -> bool:
+    """Whether there is an offer to end."""
+    return (await conn.execute(select(literal(1)).where(_is_over(now)).limit(1))).first() is not None
 
 
 async def mark_changed(tx: AsyncConnection, ids: Collection[str], revision: int) -> dict[TitleId, Kind]:
     """Give titles a new revision, so that whoever follows them looks again. Returns the kinds of those that exist."""
-    found = await tx.execute(select(titles.c.id, titles.c.kind).where(among(titles.c.id, ids, tx.dialect)))
-    kinds: dict[TitleId, Kind] = dict(map(tuple, found))
-    await tx.execute(update(titles).where(among(titles.c.id, kinds, tx.dialect)).values(revision=revision))
-    return kinds
+    statement = update(titles).where(among(titles.c.id, ids, tx.dialect)).values(revision=revision)
+    found = (await tx.execute(statement.returning(titles.c.id, titles.c.kind))).all()
+    return {TitleId(title_id): kind for title_id, kind in found}
 
 
-async def by_title(conn: AsyncConnection, ids: Collection[str]) -> dict[TitleId, list[Offer]]:
-    """The offers of titles, by platform, region and kind."""
+async def by_title(conn: AsyncConnection, ids: Collection[str], now: datetime) -> dict[TitleId, list[Offer]]:
+    """The offers of titles whose time is not over, by platform, region and kind."""
+    if not ids:
+        return {}
+    ahead = or_(offers.c.valid_until.is_(None), offers.c.valid_until > now)
+    statement = select(*_SHOWN).where(among(offers.c.title_id, ids, conn.dialect), _LIVE, ahead).order_by(*_KEY)
     found: dict[TitleId, list[Offer]] = {}
-    for offer in await _of_titles(conn, ids):
-        found.setdefault(offer.title_id, []).append(offer)
+    for row in await conn.execute(statement):
+        found.setdefault(row[0], []).append(offer_of(row))
     return found
+
+
+class Leaving(NamedTuple):
+    """A title that a platform will no longer offer in a region after `until`; an empty region is not known."""
+
+    until: datetime
+    title_id: TitleId
+    platform: str
+    region: str
+
+
+async def leaving(
+    conn: AsyncConnection, *, now: datetime, before: datetime, platform: str | None, region: str | None
+) -> list[Leaving]:
+    """The titles of which the last offer on a platform in a region ends in a span of time, the next first.
+
+    Those that end are found by an index; that nothing remains beside them, by the key.
+    """
+    later = offers.alias()
+    same = (later.c[name] == offers.c[name] for name in ("title_id", "platform", "region"))
+    remains = or_(later.c.valid_until.is_(None), later.c.valid_until > before)
+    wanted = [_LIVE, offers.c.valid_until > now, offers.c.valid_until <= before]
+    wanted += [offers.c.platform == platform] if platform else []
+    wanted += [offers.c.region == region] if region else []
+    until = func.max(offers.c.valid_until)
+    place = (offers.c.title_id, offers.c.platform, offers.c.region)
+    statement = (
+        select(until, *place)
+        .where(*wanted, ~exists().where(*same, later.c.ended_at.is_(None), remains))
+        .group_by(*place)
+        .order_by(until, *place)
+    )
+    return [Leaving(*row) for row in await conn.execute(statement)]
 
 
 async def platforms(conn: AsyncConnection) -> list[Platform]:
     """The platforms that offer something, by key."""
-    keys = (await conn.execute(select(offers.c.platform).distinct().order_by(offers.c.platform))).scalars()
+    keys = (await conn.execute(select(offers.c.platform).where(_LIVE).distinct().order_by(offers.c.platform))).scalars()
     return [Platform(key, PLATFORM_NAMES.get(key) or key.replace("_", " ").title()) for key in keys]
+
+
+async def regions(conn: AsyncConnection) -> dict[str, dict[str, int]]:
+    """How many offers there are, by platform and region; the region is empty where it is not known."""
+    statement = select(offers.c.platform, offers.c.region, func.count()).where(_LIVE)
+    found: dict[str, dict[str, int]] = {}
+    for platform, region, number in await conn.execute(statement.group_by(offers.c.platform, offers.c.region)):
+        found.setdefault(platform, {})[region] = number
+    return found
 
 
 async def count(conn: AsyncConnection) -> int:
     """How many offers there are."""
-    return (await conn.execute(select(func.count()).select_from(offers))).scalar_one()
+    return (await conn.execute(select(func.count()).select_from(offers).where(_LIVE))).scalar_one()
 
 
-async def _of_titles(conn: AsyncConnection, ids: Collection[str]) -> list[Offer]:
-    if not ids:
-        return []
-    order = [offers.c[name] for name in _KEY]
-    rows = await conn.execute(select(offers).where(among(offers.c.title_id, ids, conn.dialect)).order_by(*order))
-    return [_offer(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+async def count_listed(conn: AsyncConnection, listing: Listing) -> tuple[int, int]:
+    """How many offers of a listing there are, and how many of them were missed."""
+    found = await conn.execute(select(func.count(), func.count(offers.c.missed_at)).where(_of(listing)))
+    standing, missed = found.one()
+    return standing, missed
 
 
-def _offer(values: dict[str, Any]) -> Offer:
-    for name in ("region", "tier", "quality"):
-        values[name] = values[name] or None
-    return Offer(**{**values, "kind": OfferKind(values["kind"])})
+async def _end_these(tx: AsyncConnection, keys: Mapping[tuple[str, ...], datetime]) -> list[Change]:
+    """End offers of which the source now says that their time is over."""
+    changes = []
+    for key, at in keys.items():
+        one = and_(*(column == value for column, value in zip(_KEY, key, strict=True)))
+        statement = update(offers).where(one, _LIVE, offers.c.seen_at <= at).values(ended_at=at, seen_at=at)
+        changes += [Change(offer, None, at) for offer in await _returned(tx, statement)]
+    return changes
 
 
-def _row(offer: Offer) -> dict[str, Any]:
-    values = {name: getattr(offer, name) for name in _COLUMNS}
-    return {**values, **dict(zip(_KEY, _key(offer), strict=True))}
+async def _returned(tx: AsyncConnection, statement: Update) -> list[Offer]:
+    rows = (await tx.execute(statement.returning(*_SHOWN))).all()
+    return sorted((offer_of(row) for row in rows), key=key_of)
 
 
-def _key(offer: Offer) -> tuple[str, ...]:
-    return tuple(str(getattr(offer, name) or "") for name in _KEY)
+def _of(listing: Listing) -> ColumnElement[bool]:
+    table = offers.c
+    theirs = and_(_LIVE, table.platform == listing.platform, table.source == listing.source)
+    return theirs if listing.region is None else and_(theirs, table.region == listing.region)
 
 
-def _said(offer: Offer) -> tuple[Any, ...]:
-    return tuple(getattr(offer, name) for name in _SAID)
+def _is_over(now: datetime) -> ColumnElement[bool]:
+    return and_(_LIVE, offers.c.valid_until.is_not(None), offers.c.valid_until <= now)

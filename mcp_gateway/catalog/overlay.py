@@ -7,27 +7,36 @@ from dataclasses import fields, replace
 from typing import Any
 
 from mcp_gateway.catalog.models import AlternativeTitle, Credit, Title, TitleFacts
+from mcp_gateway.catalog.popularity import popularity_of
 
-_UNITED = {"credits", "alternative_titles", "ratings", "external_ids"}
+_UNITED = {"credits", "alternative_titles", "ratings", "external_ids", "badges"}
 _REPLACED = tuple(f.name for f in fields(TitleFacts) if f.name not in _UNITED)
 
 
-def overlay(standing: Title, facts: TitleFacts, *, keep_name: bool) -> Title:
+def overlay(standing: Title, facts: TitleFacts, *, keep_name: bool, keep_nature: bool = False) -> Title:
     """Lay what a record says over what stands.
 
     What the record knows replaces, what it does not know stays; of the credits, this goes for each role.
-    Alternative titles are united, and so are ratings and external ids by their scheme; of two ids in one
-    scheme the smaller is shown. Laying the same facts over twice changes nothing more.
+    Alternative titles are united, and so are badges, ratings by their source and external ids by their scheme; of two
+    ids in one scheme the smaller is shown. Votes can make a title more popular, and never less. Laying the same facts
+    over twice changes nothing more.
 
     Args:
         standing: The title.
         facts: The record's.
         keep_name: Keep a display name that is replaced among the alternative titles: it was another
             source's, not a mistake of this one.
+        keep_nature: Keep the kind, and the year of a series: lists of films have series among them, and many lists
+            give the year of a series' latest season.
     """
     known: dict[str, Any] = {name: value for name in _REPLACED if (value := getattr(facts, name)) or value == 0}
+    ratings = {**standing.ratings, **facts.ratings}
     if not facts.popularity:
-        known.pop("popularity")
+        known["popularity"] = max(standing.popularity, popularity_of(ratings))
+    if keep_nature:
+        known.pop("kind")
+        if standing.kind == "series" and standing.year is not None:
+            known.pop("year", None)
     names = {*standing.alternative_titles, *facts.alternative_titles}
     if keep_name and facts.name != standing.name:
         names.add(AlternativeTitle(standing.name))
@@ -36,8 +45,9 @@ def overlay(standing: Title, facts: TitleFacts, *, keep_name: bool) -> Title:
         **known,
         credits=_recast(standing.credits, facts.credits),
         alternative_titles=in_order(names),
-        ratings={**standing.ratings, **facts.ratings},
+        ratings=ratings,
         external_ids=_united_ids(standing, facts),
+        badges=tuple(sorted({*standing.badges, *facts.badges})),
     )
 
 

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from mcp_gateway.catalog.models import OfferKind, TitleFacts
+from mcp_gateway.catalog.models import Badge, OfferKind, TitleFacts
+
+__all__ = [
+    "Badge",
+    "OfferFacts",
+    "PlatformNormalizer",
+    "PlatformRecord",
+    "PlatformTitle",
+    "Rejected",
+    "Sighting",
+    "Unknown",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +65,6 @@ class OfferFacts:
     valid_until: datetime | None = None
     link: str | None = None
     confidence: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Badge:
-    """What a platform calls a title its own by, e.g. `Max Original`.
-
-    Attributes:
-        evidence: Which part of the payload says so, e.g. `brand: Max Originals`.
-    """
-
-    name: str
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,15 @@ async def filmography(conn: AsyncConnection, person_id: str) -> list[tuple[Title
     return [(title.id, credit) for title in found for credit in title.credits if credit.person_id == person_id]
 
 
+async def ids_like(conn: AsyncConnection, prefix: str, limit: int) -> list[TitleId]:
+    """Ids of titles that begin so, or whose folded name begins with the folded prefix, the most popular first."""
+    name = normalise_name(prefix)
+    by_id = and_(titles.c.id >= prefix, titles.c.id < prefix + LAST_CHARACTER)
+    by_name = and_(titles.c.name_key >= name, titles.c.name_key < name + LAST_CHARACTER)
+    statement = select(titles.c.id).where(or_(by_id, by_name)).order_by(titles.c.popularity.desc(), titles.c.id)
+    return list((await conn.execute(statement.limit(limit))).scalars())
+
+
 async def people_like(conn: AsyncConnection, prefix: str, limit: int) -> list[Person]:
     """People whose folded name begins with the folded prefix, by name."""
     start = normalise_name(prefix)

@@ -52,8 +52,10 @@ class PreparedRecord(NamedTuple):
 
     Attributes:
         row: Of `titles`, without id and revision.
+        name_keys: The folded names that its title is looked for by: the display name's, then other names'.
         people: Rows of `people`, by id.
         external_ids: Most trusted first.
+        overview: The description, folded; empty where there is none.
     """
 
     source: str
@@ -61,12 +63,18 @@ class PreparedRecord(NamedTuple):
     own_id: TitleId | None
     fingerprint: int
     kind: Kind
-    name_key: str
+    name_keys: tuple[str, ...]
     year: int | None
     runtime_minutes: int | None
     external_ids: tuple[ExternalId, ...]
     people: dict[PersonId, Row]
+    overview: str
     row: Row
+
+    @property
+    def name_key(self) -> str:
+        """The display name, folded."""
+        return self.name_keys[0]
 
 
 @dataclass(frozen=True, slots=True)

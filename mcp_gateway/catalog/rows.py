@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
-from mcp_gateway.catalog.identity import external_ids_of, name_key_of
+from mcp_gateway.catalog.identity import external_ids_of, name_key_of, name_keys_of
 from mcp_gateway.catalog.models import (
     AlternativeTitle,
+    Badge,
     Credit,
     PersonId,
     Rating,
@@ -33,11 +34,12 @@ def prepare(record: SourceRecord) -> PreparedRecord:
         record.own_id,
         fingerprint_of_facts(facts) if record.fingerprint is None else record.fingerprint,
         facts.kind,
-        name_key_of(facts.name),
+        name_keys_of(facts),
         facts.year,
         facts.runtime_minutes,
         external_ids_of(facts),
         people_of(facts),
+        normalise_name(facts.overview) if facts.overview else "",
         title_row(facts),
     )
 
@@ -73,6 +75,7 @@ def title_row(facts: TitleFacts) -> Row:
         facts.parent_id,
         facts.season_number,
         facts.episode_number,
+        _json([(badge.name, badge.evidence) for badge in facts.badges]),
     )
 
 
@@ -97,7 +100,8 @@ def title_of(row: Row) -> Title:
     (
         title_id, kind, name, _, year, release_date, runtime_minutes, season_count, overview, overview_source,
         tagline, certification, original_language, popularity, genres, keywords, countries, alternative_titles,
-        credits_, ratings, external_ids, parent_id, season_number, episode_number, revision,
+        credits_, ratings, external_ids, parent_id, season_number, episode_number, badges,
+        revision,
     ) = row  # fmt: skip
     return Title(
         id=title_id,
@@ -123,6 +127,7 @@ def title_of(row: Row) -> Title:
         parent_id=parent_id,
         season_number=season_number,
         episode_number=episode_number,
+        badges=tuple([Badge(*values) for values in _loads(badges)]),
         revision=revision,
     )
 

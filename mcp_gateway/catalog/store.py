@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import delete, update
-from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
-from mcp_gateway.bus import outbox
 from mcp_gateway.catalog import offering, reading
-from mcp_gateway.catalog.events import TitleChanged
+from mcp_gateway.catalog.batch import CatalogBatch
 from mcp_gateway.catalog.identity import namespace_of
 from mcp_gateway.catalog.lookups import fingerprints
 from mcp_gateway.catalog.models import KINDS, Credit, Kind, Offer, Person, Platform, Title, TitleId
+from mcp_gateway.catalog.offering import Leaving
 from mcp_gateway.catalog.records import CatalogVersion, ImportOutcome, PreparedRecord, SourceRecord, fingerprint_of
 from mcp_gateway.catalog.rows import prepare
 from mcp_gateway.catalog.tables import TITLE_TABLES, catalog_state
-from mcp_gateway.catalog.writing import BatchWriter
 from mcp_gateway.clock import Clock
 from mcp_gateway.storage.engine import Database
 
-__all__ = ["Catalog", "CatalogVersion", "ImportOutcome", "PreparedRecord", "SourceRecord", "fingerprint_of", "prepare"]
+__all__ = [
+    "Catalog",
+    "CatalogBatch",
+    "CatalogVersion",
+    "ImportOutcome",
+    "PreparedRecord",
+    "SourceRecord",
+    "fingerprint_of",
+    "prepare",
+]
 
 
 class Catalog:
     """Titles, people and offers, with the identity of titles and the history of their changes.
 
     Every change to a title is announced with a `TitleChanged` that commits with it, and moves the catalogue to
-    a new revision, which the title then carries. Revisions become visible in their order.
+    a new revision, which the title then carries. Revisions become visible in their order. An offer that comes, goes
+    or changes is told of with `AvailabilityChanged`, one whose time is over with `AvailabilityExpired`.
     """
 
     def __init__(self, db: Database, clock: Clock) -> None:
@@ -52,17 +62,24 @@ class Catalog:
         Returns:
             One outcome a record, in their order.
         """
-        prepared = [prepare(record) if isinstance(record, SourceRecord) else record for record in records]
+        async with self.batch(dry_run=dry_run) as batch:
+            return await batch.import_records(records)
+
+    @asynccontextmanager
+    async def batch(self, *, dry_run: bool = False) -> AsyncIterator[CatalogBatch]:
+        """Change titles and offers in one transaction, which keeps other writers out; on an error nothing changes.
+
+        Args:
+            dry_run: Change nothing in the end.
+        """
         async with self._db.transaction() as tx:
             revision = (await reading.version(tx, lock=True)).revision + 1
-            writer = BatchWriter(tx, revision=revision, now=self._clock.now())
-            outcomes: list[ImportOutcome] = []
-            for batch in _batches(prepared):
-                outcomes.extend(await writer.write(batch))
-            await self._announce(tx, _changes(prepared, outcomes, revision), revision)
+            batch = CatalogBatch(tx, revision=revision, now=self._clock.now())
+            yield batch
             if dry_run:
                 await tx.rollback()
-        return outcomes
+            else:
+                await batch.announce()
 
     async def unchanged(self, source: str, marks: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
         """Of a source's records, those that need no import: seen before with this fingerprint.
@@ -74,6 +91,11 @@ class Catalog:
         async with self._db.reading() as conn:
             seen = await fingerprints(conn, source, [key for key, _ in marks])
         return {(key, mark) for key, mark in marks if key in seen and seen[key][1] == mark}
+
+    async def keyed(self, source: str, keys: Collection[str]) -> dict[str, TitleId]:
+        """The titles of a source's records, by the records' keys; those never seen are left out."""
+        async with self._db.reading() as conn:
+            return {key: title_id for key, (title_id, _) in (await fingerprints(conn, source, keys)).items()}
 
     async def make_way(self, source: str) -> bool:
         """Empty the catalogue if all that it has is from this one source; whether it was so.
@@ -144,6 +166,11 @@ class Catalog:
         async with self._db.reading() as conn:
             return await reading.filmography(conn, person_id)
 
+    async def ids_like(self, prefix: str, limit: int) -> list[TitleId]:
+        """Ids of titles that begin so, or whose name does, the most popular first."""
+        async with self._db.reading() as conn:
+            return await reading.ids_like(conn, prefix, limit)
+
     async def people_like(self, prefix: str, limit: int) -> list[Person]:
         """People whose name begins so, whatever its case and accents, by name."""
         async with self._db.reading() as conn:
@@ -152,28 +179,46 @@ class Catalog:
     async def put_offers(self, offers: Sequence[Offer]) -> int:
         """Keep offers; the one with the same title, platform, region, kind, tier, quality and source is replaced.
 
-        Titles whose offers changed count as changed: whoever keeps something made of titles looks again.
+        What was observed before what stands changes nothing. Titles whose offers changed count as changed: whoever
+        keeps something made of titles looks again.
 
         Returns:
             How many were new or different.
         """
         if not offers:
             return 0
-        async with self._db.transaction() as tx:
-            revision = (await reading.version(tx, lock=True)).revision + 1
-            written, ids = await offering.put(tx, offers)
-            kinds = await offering.mark_changed(tx, ids, revision)
-            changes = [
-                TitleChanged(title_id=title_id, kind=kind, change="updated", revision=revision)
-                for title_id, kind in sorted(kinds.items())
-            ]
-            await self._announce(tx, changes, revision)
-        return written
+        async with self.batch() as batch:
+            return len(await batch.put_offers(offers))
+
+    async def expire_offers(self, *, at_most: int = 1000) -> list[Offer]:
+        """End offers whose time is over and tell of it, so many of them; those that ended, by title.
+
+        However many processes do so at the same time, each offer ends once.
+        """
+        now = self._clock.now()
+        async with self._db.reading() as conn:
+            if not await offering.has_expired(conn, now):
+                return []
+        async with self.batch() as batch:
+            return [change.offer for change in await batch.expire_offers(at_most=at_most)]
 
     async def offers(self, ids: Iterable[str]) -> dict[TitleId, list[Offer]]:
-        """The offers of titles, by platform, region and kind; titles without any are left out."""
+        """The offers of titles whose time is not over, by platform, region and kind; titles without are left out."""
         async with self._db.reading() as conn:
-            return await offering.by_title(conn, set(ids))
+            return await offering.by_title(conn, set(ids), self._clock.now())
+
+    async def titles_leaving(
+        self, before: datetime, *, platform: str | None = None, region: str | None = None
+    ) -> list[Leaving]:
+        """The titles that a platform will not offer in a region any more at that time, but does now; the next first."""
+        now = self._clock.now()
+        async with self._db.reading() as conn:
+            return await offering.leaving(conn, now=now, before=before, platform=platform, region=region)
+
+    async def offers_by_region(self) -> dict[str, dict[str, int]]:
+        """How many offers there are, by platform and region; the region is empty where it is not known."""
+        async with self._db.reading() as conn:
+            return await offering.regions(conn)
 
     async def platforms(self) -> list[Platform]:
         """The platforms that offer something, by key."""
@@ -184,34 +229,3 @@ class Catalog:
         """How much there is: titles by kind, `people` and `offers`."""
         async with self._db.reading() as conn:
             return {**await reading.counts(conn), "offers": await offering.count(conn)}
-
-    async def _announce(self, tx: AsyncConnection, changes: Sequence[TitleChanged], revision: int) -> None:
-        if not changes:
-            return
-        await tx.execute(update(catalog_state).values(revision=revision))
-        await outbox.append(tx, changes, now=self._clock.now())
-
-
-def _batches(records: Sequence[PreparedRecord]) -> Iterator[list[PreparedRecord]]:
-    """Runs of one source in which no key comes twice: no two records of a run speak of the same title."""
-    batch: list[PreparedRecord] = []
-    keys: set[str] = set()
-    for record in records:
-        if batch and (record.source != batch[0].source or record.key in keys):
-            yield batch
-            batch, keys = [], set()
-        batch.append(record)
-        keys.add(record.key)
-    if batch:
-        yield batch
-
-
-def _changes(records: Sequence[PreparedRecord], outcomes: Sequence[ImportOutcome], revision: int) -> list[TitleChanged]:
-    """One event a title, `created` when it was."""
-    changes: dict[TitleId, TitleChanged] = {}
-    for record, outcome in zip(records, outcomes, strict=True):
-        if outcome.change != "unchanged" and outcome.title_id not in changes:
-            changes[outcome.title_id] = TitleChanged(
-                title_id=outcome.title_id, kind=record.kind, change=outcome.change, revision=revision
-            )
-    return list(changes.values())

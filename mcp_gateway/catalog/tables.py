@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 metadata = MetaData()
@@ -76,6 +77,7 @@ titles = Table(
     Column("parent_id", Key),
     Column("season_number", Integer),
     Column("episode_number", Integer),
+    Column("badges", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Index("titles_by_name", "name_key", "year", "kind"),
     Index("titles_by_revision", "revision", "id"),
@@ -135,6 +137,12 @@ title_sources = Table(
     sqlite_with_rowid=False,
 )
 
+# Of the few offers that have an end ahead of them.
+_ENDS = text("ended_at IS NULL AND valid_until IS NOT NULL")
+
+# `observed_at` is of the observation that the offer dates from, `seen_at` of the last one that told of it: what was
+# observed before that changes nothing. An offer that ended keeps its row, or an older observation would bring it back.
+# `missed_at`: a listing that should name it did not, and it has not been decided yet what to make of that.
 offers = Table(
     "offers",
     metadata,
@@ -145,6 +153,8 @@ offers = Table(
     Column("tier", Text, primary_key=True),
     Column("quality", Text, primary_key=True),
     Column("source", Text, primary_key=True),
+    Column("audio", Text, nullable=False),
+    Column("subtitles", Text, nullable=False),
     Column("price_minor", BigInteger),
     Column("currency", Text),
     Column("valid_from", UtcTime),
@@ -152,7 +162,11 @@ offers = Table(
     Column("link", Text),
     Column("confidence", Float, nullable=False),
     Column("observed_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("missed_at", UtcTime),
     Index("offers_by_platform", "platform", "region"),
+    Index("offers_by_end", "valid_until", postgresql_where=_ENDS, sqlite_where=_ENDS),
     sqlite_with_rowid=False,
 )
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
+import orjson
 from sqlalchemy import Insert, bindparam, delete, select
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog import reading
-from mcp_gateway.catalog.identity import Known, Match, match
+from mcp_gateway.catalog.identity import FIRST_SEEN, OWN_ID, Known, Match, match
 from mcp_gateway.catalog.lookups import fingerprints, what_is_known
-from mcp_gateway.catalog.models import PersonId, Title, TitleId
+from mcp_gateway.catalog.models import PersonId, Rating, Title, TitleId
 from mcp_gateway.catalog.overlay import overlay
+from mcp_gateway.catalog.popularity import popularity_of
 from mcp_gateway.catalog.records import ExternalId, ImportOutcome, PreparedRecord, Row
 from mcp_gateway.catalog.rows import external_ids_json, facts_of, people_of, title_row
 from mcp_gateway.catalog.statements import among, driver_value, insert, insert_rows, write_rows
@@ -23,8 +25,14 @@ from mcp_gateway.catalog.tables import external_ids, people, title_aliases, titl
 _NOTE = "; "
 """Between what tied a record to its title and the notes on external ids that it did not get."""
 
+_ITS_OWN = frozenset({FIRST_SEEN, OWN_ID})
+"""Evidence that makes a source the one that says what a title is."""
+
 _EXTERNAL_IDS = titles.columns.keys().index("external_ids") - 1
 """Where they stand in a row without the id."""
+
+_POPULARITY, _RATINGS = (titles.columns.keys().index(name) - 1 for name in ("popularity", "ratings"))
+_PARENT_ID = titles.columns.keys().index("parent_id") - 1
 
 _UNCREDIT = delete(title_people).where(
     title_people.c.person_id == bindparam("person"), title_people.c.title_id == bindparam("title")
@@ -137,7 +145,8 @@ class BatchWriter:
         if joins and record.own_id and record.own_id != found.title_id:
             rows.aliases.append((record.own_id, found.title_id))
         before = standing[found.title_id]
-        after = overlay(before, facts_of(_without(lost, record)), keep_name=joins)
+        facts = facts_of(_without(lost, record))
+        after = overlay(before, facts, keep_name=joins, keep_nature=found.evidence not in _ITS_OWN)
         if after == before:
             return ImportOutcome(found.title_id, "unchanged", evidence)
         self._add_changed(rows, before, after)
@@ -158,7 +167,7 @@ class BatchWriter:
         return lost
 
     def _add_new(self, rows: Rows, title_id: TitleId, record: PreparedRecord) -> None:
-        rows.titles.append((title_id, *record.row, self._revision))
+        rows.titles.append((title_id, *_with_popularity(record.row), self._revision))
         _credit(rows, title_id, record.people)
 
     def _add_changed(self, rows: Rows, before: Title, after: Title) -> None:
@@ -170,6 +179,13 @@ class BatchWriter:
             rows.uncredited.extend({"person": person_id, "title": after.id} for person_id in sorted(gone))
 
 
+def with_parent(record: PreparedRecord, parent_id: TitleId) -> PreparedRecord:
+    """The record of a season or an episode, with the title that it belongs to."""
+    row = list(record.row)
+    row[_PARENT_ID] = parent_id
+    return record._replace(row=row)
+
+
 def _without(lost: Collection[ExternalId], record: PreparedRecord) -> PreparedRecord:
     """The record without some of its external ids."""
     if not lost:
@@ -178,6 +194,16 @@ def _without(lost: Collection[ExternalId], record: PreparedRecord) -> PreparedRe
     row = list(record.row)
     row[_EXTERNAL_IDS] = external_ids_json(kept)
     return record._replace(row=row)
+
+
+def _with_popularity(row: Row) -> Row:
+    """The row of a new title, with what its votes say where its source says nothing."""
+    if row[_POPULARITY] or row[_RATINGS] == "{}":
+        return row
+    ratings = {source: Rating(*values) for source, values in orjson.loads(row[_RATINGS]).items()}
+    popular = list(row)
+    popular[_POPULARITY] = popularity_of(ratings)
+    return popular
 
 
 def _credit(rows: Rows, title_id: TitleId, found: Mapping[PersonId, Row]) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +27,21 @@ INTERRUPTED = 130
 
 
 def ingest(
-    source: Annotated[str, typer.Argument(help="What kind of file it is, e.g. jsonl.")],
-    path: Annotated[Path, typer.Argument(help="The file or folder; - reads standard input.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="What kind of file it is: jsonl, imdb, movielens, tmdb, wikipedia, streaming-availability, or "
+            "platform:KEY for the rows of a platform, e.g. platform:netflix."
+        ),
+    ],
+    path: Annotated[Path | None, typer.Argument(help="The file or folder; - reads standard input.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take in so many records at most.")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="Country (ISO 3166-1) of offers, where the file does not say.")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the official files first, to PATH or the data folder; for imdb.")
+    ] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -36,11 +49,24 @@ def ingest(
     """Take a catalogue in. Safe to repeat, and to go on with after it was interrupted."""
     settings = settings_from(config, data_dir)
     log_when_asked(settings.log)
-    _refuse_missing(path)
-    report = anyio.run(_until_interrupted, partial(_ingest, settings, source, path, limit, not json))
+    wanted = _Wanted(source, path, limit, _region(region), download)
+    if not download:
+        _refuse_missing(path)
+    report = anyio.run(_until_interrupted, partial(_ingest, settings, wanted, not json))
     typer.echo(orjson.dumps(report).decode() if json else in_words(report))
     if problem := _problem(report):
         raise StartupError(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the command line asks for."""
+
+    source: str
+    path: Path | None
+    limit: int | None
+    region: str | None
+    download: bool
 
 
 async def _until_interrupted(work: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
@@ -64,21 +90,38 @@ async def _cancel_when_interrupted(scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _ingest(
-    settings: Settings, source: str, path: Path, limit: int | None, show_progress: bool
-) -> Mapping[str, Any]:
-    async with started(settings, only={"ingestion"}) as gateway:
+async def _ingest(settings: Settings, wanted: _Wanted, show_progress: bool) -> Mapping[str, Any]:
+    source = wanted.source
+    # Any plugin may read a platform; nobody but the ingestion plugin reads the other sources.
+    only = None if source.startswith("platform:") else {"ingestion"}
+    async with started(settings, only=only) as gateway:
         importers = gateway.provided(Importers)
         if source not in importers.sources:
             known = sorted(importers.sources)
             raise InvalidParams(
                 "source", f"{source[:50]!r} is not known", allowed=known, nearest=nearest(source, known)
             )
+        path = wanted.path
+        if wanted.download:
+            with _progress_bar(enabled=show_progress) as on_progress:
+                path = await importers.download(source, path, on_progress)
+        if path is None:
+            raise InvalidParams("path", "is missing")
         with _progress_bar(enabled=show_progress) as on_progress:
-            return await importers.ingest(source, path, limit=limit, on_progress=on_progress)
+            return await importers.ingest(
+                source, path, limit=wanted.limit, on_progress=on_progress, region=wanted.region
+            )
 
 
-def _refuse_missing(path: Path) -> None:
+def _region(region: str | None) -> str | None:
+    if region is None or (len(region) == 2 and region.isascii() and region.isalpha()):
+        return region.upper() if region else None
+    raise InvalidParams("region", f"{region[:20]!r} is no country like US, ISO 3166-1 alpha-2")
+
+
+def _refuse_missing(path: Path | None) -> None:
+    if path is None:
+        raise InvalidParams("path", "is missing; name the file or folder, or - for standard input")
     if path == Path("-"):
         if sys.stdin is None:
             raise InvalidParams("path", "standard input is closed; pipe the file into it, or name the file")
@@ -144,7 +187,14 @@ def in_words(report: Mapping[str, Any]) -> str:
         lines.append(f"The {report['replaced']} catalogue gave way to it.")
     if report["rejected"]:
         lines.append("See why with: media-gateway call list_rejected_records")
+    if report.get("offers"):
+        lines.append(f"{report['offers']:,} offers are new or different.")
     if report.get("unknown_fields"):
-        names = ", ".join(f"{name} ({count:,})" for name, count in report["unknown_fields"].items())
-        lines.append(f"Unknown fields were left out: {names}.")
+        lines.append(f"Unknown fields were left out: {_counted(report['unknown_fields'])}.")
+    if report.get("left_out"):
+        lines.append(f"Not taken in: {_counted(report['left_out'])}.")
     return "\n".join(lines)
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count:,})" for name, count in numbers.items())

@@ -22,7 +22,10 @@ HIDDEN = "[hidden]"
 MAX_VALUE_CHARS = 2000
 
 # Libraries that talk more than an operator wants to hear.
-_QUIET = ("alembic", "aiosqlite", "asyncio", "aiokafka", "httpx", "mcp", "sqlalchemy", "uvicorn.access")
+_QUIET = (
+    "alembic", "aiosqlite", "asyncio", "aiokafka", "httpcore2", "httpx", "httpx2", "mcp", "sqlalchemy",
+    "uvicorn.access",
+)  # fmt: skip
 
 
 @contextmanager

@@ -211,11 +211,19 @@ def _end(connection: Any, _record: Any, _error: BaseException | None) -> None:
 
 
 async def _interrupt(connection: aiosqlite.Connection) -> None:
-    with anyio.move_on_after(GIVE_UP_SECONDS, shield=True):
+    with anyio.move_on_after(GIVE_UP_SECONDS, shield=True), suppress(ValueError):  # it is closed
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_keep_interrupting, connection)
-            await connection.close()
+            await connection._execute(_nothing)  # type: ignore[no-untyped-call]
             tasks.cancel_scope.cancel()
+        # Closed, it would keep its locks for as long as somebody refers to one of its statements.
+        with suppress(sqlite3.Error):
+            await connection.rollback()
+        await connection.close()
+
+
+def _nothing() -> None:
+    return
 
 
 async def _keep_interrupting(connection: aiosqlite.Connection) -> None:

@@ -65,10 +65,11 @@ async def rows_of(db: Database, *, revisions: bool = True) -> dict[str, list[tup
     return shown
 
 
-async def events_of(db: Database) -> list[str]:
-    """The ids of the events in the outbox, in order."""
+async def events_of(db: Database, event_type: str | None = None) -> list[str]:
+    """The ids of the events in the outbox, in order; of one type or all."""
     async with db.reading() as conn:
-        return list((await conn.execute(text("SELECT event_id FROM outbox ORDER BY id"))).scalars())
+        rows = (await conn.execute(text("SELECT event_id, type FROM outbox ORDER BY id"))).all()
+        return [row.event_id for row in rows if event_type in {None, row.type}]
 
 
 async def empty(db: Database) -> None:

@@ -238,12 +238,13 @@ async def test_offers_come_back_and_only_new_or_different_ones_count(catalog: Ca
     assert await catalog.put_offers([plain, priced, plain]) == 2
     assert await catalog.put_offers([replace(plain, observed_at=datetime(2027, 1, 1, tzinfo=UTC)), priced]) == 0
     assert await catalog.put_offers([replace(priced, price_minor=499)]) == 1
+    assert await catalog.put_offers([replace(plain, link="https://example.com/late")]) == 0
     assert await catalog.put_offers([]) == 0
 
     assert await catalog.offers(["a", "b"]) == {"a": [replace(priced, price_minor=499), plain]}
     assert await catalog.platforms() == [Platform("apple_tv", "Apple TV+"), Platform("hbo_max", "HBO Max")]
     assert await catalog.counts() == {"movie": 2, "people": 0, "offers": 2}
-    assert await events_of(db) == ["a:1", "b:1", "a:2", "a:3"]
+    assert await events_of(db, "media.title.changed") == ["a:1", "b:1", "a:2", "a:3"]
     assert [title.id async for batch in catalog.changed_since(1) for title in batch] == ["a"]
 
 
@@ -298,7 +299,7 @@ async def test_the_migration_makes_the_tables_that_the_code_describes(db: Databa
         inspector = inspect(connection)
         return {
             table.name: (
-                [(column["name"], column["nullable"]) for column in inspector.get_columns(table.name)],
+                {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)},
                 sorted((index["name"], tuple(index["column_names"])) for index in inspector.get_indexes(table.name)),
                 inspector.get_pk_constraint(table.name)["constrained_columns"],
             )
@@ -310,7 +311,7 @@ async def test_the_migration_makes_the_tables_that_the_code_describes(db: Databa
 
     assert found == {
         table.name: (
-            [(column.name, bool(column.nullable)) for column in table.columns],
+            {column.name: bool(column.nullable) for column in table.columns},
             sorted((index.name, tuple(column.name for column in index.columns)) for index in table.indexes),
             [column.name for column in table.primary_key.columns],
         )

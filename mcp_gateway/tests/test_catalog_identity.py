@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway.catalog.models import TitleId
+from mcp_gateway.catalog.models import AlternativeTitle, Rating, TitleId
 from mcp_gateway.catalog.store import Catalog, SourceRecord
 from mcp_gateway.storage.engine import Database
 from mcp_gateway.tests.catalogues import cast, empty, events_of, opened, record, rows_of
@@ -26,6 +26,9 @@ async def catalog(database_url: str) -> AsyncIterator[Catalog]:
 
 async def ids_of(catalog: Catalog, *records: SourceRecord) -> list[str]:
     return [outcome.title_id for outcome in await catalog.import_records(records)]
+
+
+STORY = "and nobody knows how a lighthouse keeper and a piano tuner will ever come home."
 
 
 @asynchronous
@@ -114,8 +117,17 @@ async def test_a_source_never_lists_one_work_twice(catalog: Catalog) -> None:
         ("other people", {"credits": cast("Somebody Else"), "runtime_minutes": 90}, False),
         ("nobody named, same running time", {"runtime_minutes": 92}, True),
         ("nobody named, other running time", {"runtime_minutes": 97}, False),
-        ("nobody named, no running time", {}, False),
-        ("another year", {"year": 2009, "credits": cast("Ann Oh")}, False),
+        ("nobody named, no running time", {}, True),
+        ("nobody named, another year", {"year": 2009}, False),
+        ("the year after, one person in common", {"year": 2009, "credits": cast("Ann Oh")}, False),
+        ("the year after, two people in common", {"year": 2009, "credits": cast("Ann Oh", "Cy Ro", "Di Su")}, True),
+        ("two years later, one of two people", {"year": 2010, "credits": cast("Ann Oh", "Di Su")}, False),
+        ("two years later, all people in common", {"year": 2010, "credits": cast("Ann Oh", "Cy Ro")}, True),
+        ("three years later", {"year": 2011, "credits": cast("Ann Oh", "Cy Ro")}, False),
+        ("no year, all people in common", {"year": None, "credits": cast("Ann Oh", "Cy Ro")}, False),
+        ("the same description", {"credits": cast("Di Su"), "overview": f"It BEGINS: {STORY}"}, True),
+        ("a short description", {"credits": cast("Di Su"), "overview": "It begins."}, False),
+        ("another name of it", {"name": "Film Z", "alternative_titles": (AlternativeTitle("Film E"),), "credits": cast("Ann Oh")}, True),
         ("no year", {"year": None, "credits": cast("Ann Oh")}, False),
         ("another kind", {"kind": "series", "credits": cast("Ann Oh")}, False),
         ("another name", {"name": "Film F", "credits": cast("Ann Oh")}, False),
@@ -127,14 +139,86 @@ async def test_without_an_id_in_common_the_facts_decide(
     catalog: Catalog, what: str, given: dict[str, Any], is_joined: bool
 ) -> None:
     standing = record(
-        "a", name="Film E", credits=cast("Ann Oh"), runtime_minutes=90, external_ids={"imdb": "tt0000001"}
+        "a",
+        name="Film E",
+        credits=cast("Ann Oh", "Cy Ro"),
+        runtime_minutes=90,
+        overview=f"It begins, {STORY}",
+        external_ids={"imdb": "tt0000001"},
     )
     await catalog.import_records([standing])
 
     (outcome,) = await catalog.import_records([record("b", source="other", **{"name": "Film E", **given})])
 
     assert outcome.title_id == ("a" if is_joined else "b"), what
-    assert ("name, year, kind" in outcome.evidence) == is_joined
+    assert outcome.evidence.startswith("name, ") == is_joined
+
+
+@asynchronous
+@pytest.mark.parametrize(
+    ("what", "given", "is_joined"),
+    [
+        ("the latest season's year", {"year": 2015, "credits": cast("Ann Oh", "Cy Ro", "Di Su")}, True),
+        ("no year", {"year": None, "credits": cast("Ann Oh", "Cy Ro", "Di Su")}, True),
+        ("no year, one of many people", {"year": None, "credits": cast("Ann Oh", "Di Su")}, False),
+        ("made again later", {"year": 2015, "credits": cast("Ann Oh", "Di Su", "Ed Ti", "Flo Um")}, False),
+        ("the one that was made again", {"year": 1998, "credits": cast("Ann Oh", "Cy Ro", "Di Su")}, False),
+    ],
+)
+async def test_the_years_of_a_series_differ_more_than_those_of_a_film(
+    catalog: Catalog, what: str, given: dict[str, Any], is_joined: bool
+) -> None:
+    people = cast("Ann Oh", "Cy Ro", "Gus Va", "Hu Wo")
+    await catalog.import_records([record("a", kind="series", name="Show E", credits=people)])
+
+    shown = record("b", source="other", **{"kind": "series", "name": "Show E", **given})
+    (outcome,) = await catalog.import_records([shown])
+    title = (await catalog.get(["a"]))["a"]
+
+    assert outcome.title_id == ("a" if is_joined else "b"), what
+    assert title.year == 2008  # which is the first season's
+
+
+@asynchronous
+async def test_a_record_that_names_nobody_is_not_joined_where_there_are_two_of_the_name_and_the_time(
+    catalog: Catalog,
+) -> None:
+    await catalog.import_records([record("a", name="Film E"), record("b", name="Film E", year=2010)])
+
+    (outcome,) = await catalog.import_records([record("c", source="other", name="Film E")])
+
+    assert outcome.title_id == "c"
+
+
+@asynchronous
+async def test_seasons_and_episodes_are_never_joined_by_their_names(catalog: Catalog) -> None:
+    season = {"kind": "season", "name": "Season 1", "credits": cast("Ann Oh"), "runtime_minutes": 50}
+    await catalog.import_records([record("a", **season)])
+
+    (outcome,) = await catalog.import_records([record("b", source="other", **season)])
+
+    assert outcome.title_id == "b"
+
+
+@asynchronous
+async def test_a_list_of_films_does_not_turn_a_series_into_one(catalog: Catalog) -> None:
+    ids = {"imdb": "tt0000001"}
+    await catalog.import_records([record("a", kind="series", external_ids=ids)])
+
+    listed = record("b", source="other", kind="movie", external_ids=ids, ratings={"imdb": Rating(7.0, 3_000_000)})
+    await catalog.import_records([listed])
+    title = (await catalog.get(["a"]))["a"]
+
+    assert (title.kind, title.popularity) == ("series", 100.0)
+
+
+@asynchronous
+async def test_votes_make_a_title_popular_where_no_source_says_how_popular_it_is(catalog: Catalog) -> None:
+    voted = {"ratings": {"imdb": Rating(7.0, 1731)}}
+    await catalog.import_records([record("a", **voted), record("b", popularity=12.5, **voted), record("c")])
+    titles = await catalog.get(["a", "b", "c"])
+
+    assert [titles[key].popularity for key in "abc"] == [50.0, 12.5, 0.0]
 
 
 @asynchronous
