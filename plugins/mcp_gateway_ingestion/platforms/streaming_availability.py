@@ -1,0 +1,207 @@
+"""Payloads of the Streaming Availability API: versions 2, 3 and 4 differ in where an option names its service.
+
+2: `streamingInfo[service][country]`; 3: `streamingInfo[country][]` with `service`; 4: `streamingOptions[country][]`
+with `service.id`, and prices as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mcp_gateway.catalog.models import Kind, OfferKind, TitleFacts
+from mcp_gateway.catalog.platforms import OfferFacts, PlatformTitle, Sighting
+
+from .fields import MAX_ITEMS, MAX_OVERVIEW, Notes, first, identifier, mapping, names, objects, text, whole, year
+from .money import read_price
+from .offers import begin_of, in_order, link_of, make_offer, own_id, quality_of, until_of
+from .regions import base_language_of, locale_of, region_of
+from .rules import Rules, Unusable
+from .works import (
+    countries_of,
+    genre_names,
+    imdb_id,
+    kind_of,
+    known,
+    needed,
+    other_names,
+    people,
+    rating,
+    scored,
+    tmdb_number,
+)
+
+_KINDS: Mapping[str, OfferKind] = {
+    "subscription": OfferKind.FLATRATE,
+    "free": OfferKind.FREE,
+    "rent": OfferKind.RENT,
+    "buy": OfferKind.BUY,
+    "addon": OfferKind.ADDON,
+}
+
+
+class Option(NamedTuple):
+    """One way to watch, and where the payload puts it."""
+
+    service: object
+    country: object
+    values: Mapping[Any, Any]
+
+
+def read(show: Mapping[Any, Any], rules: Rules, seen: Sighting, notes: Notes) -> PlatformTitle | None:
+    """A title, with the options of the platform's own service.
+
+    Returns:
+        None when the platform has none of its options.
+
+    Raises:
+        Unusable: Kind, title or every id are missing.
+    """
+    own = [option for option in _options(show) if option.service in rules.services]
+    if rules.has_offers and not own:
+        return None
+    kind = _kind(show)
+    offers = in_order(_offer(option, rules, seen, notes) for option in own)
+    ids = known(
+        imdb=imdb_id(show.get(first(show, ("imdbId", "imdbID")))),
+        tmdb=tmdb_number(show.get(first(show, ("tmdbId", "tmdbID")))),
+        **{rules.key: own_id(offers, rules)},
+    )
+    facts = _facts(show, kind, ids, rules, notes)
+    return PlatformTitle(key=_key(show, kind, ids), facts=facts, offers=offers)
+
+
+def _facts(show: Mapping[Any, Any], kind: Kind, ids: dict[str, str], rules: Rules, notes: Notes) -> TitleFacts:
+    name = needed(text(show, "title", notes), show, "title")
+    language = base_language_of(show.get("originalLanguage"))
+    meaning = rules.vocabulary.of_names(genre_names(show, "genres", notes)).noted("genres", notes)
+    credits_ = people(names(show, "cast", notes), "actor")
+    directors = first(show, ("directors", "significants"))
+    # What version 2 calls the significant people of a series are its creators.
+    if kind == "movie" or directors == "directors":
+        credits_ += people(names(show, directors, notes), "director")
+    votes = "imdbVoteCount" if "imdbVoteCount" in show else ""
+    overview = text(show, "overview", notes, MAX_OVERVIEW)
+    return TitleFacts(
+        kind=kind,
+        name=name,
+        year=year(show, first(show, ("year", "releaseYear", "firstAirYear")), notes),
+        runtime_minutes=whole(show, "runtime", notes) or None,
+        season_count=whole(show, "seasonCount", notes) or None,
+        overview=overview,
+        overview_source="streaming-availability" if overview else None,
+        tagline=text(show, "tagline", notes),
+        original_language=language,
+        genres=meaning.genres,
+        keywords=meaning.keywords,
+        countries=countries_of(show, "countries", notes),
+        alternative_titles=other_names(name, (text(show, "originalTitle", notes),), language),
+        credits=tuple(credits_),
+        ratings=scored(
+            imdb=rating(show, "imdbRating", notes, scale=100, votes=votes),
+            tmdb=rating(show, "tmdbRating", notes, scale=100),
+        ),
+        external_ids=ids,
+    )
+
+
+def _kind(show: Mapping[Any, Any]) -> Kind:
+    """The kind; version 2 says it only by the fields that it has."""
+    field = first(show, ("showType", "type"))
+    if show.get(field):
+        return kind_of(show[field], field)
+    if any(show.get(name) for name in ("firstAirYear", "lastAirYear", "seasons", "episodes")):
+        return "series"
+    if show.get("year"):
+        return "movie"
+    raise Unusable("type: is missing, and neither year nor firstAirYear tells film from series")
+
+
+def _key(show: Mapping[Any, Any], kind: Kind, ids: Mapping[str, str]) -> str:
+    """An id that stays when the title moves to another region: links, and the platform's ids in them, do not."""
+    if "imdb" in ids:
+        return ids["imdb"]
+    if "tmdb" in ids:
+        return f"{'movie' if kind == 'movie' else 'tv'}/{ids['tmdb']}"
+    return needed(identifier(show.get("id")), show, "id")
+
+
+def _options(show: Mapping[Any, Any]) -> Iterator[Option]:
+    for field in ("streamingInfo", "streamingOptions"):
+        for outer, inner in mapping(show, field).items():
+            if isinstance(inner, dict):
+                yield from (Option(outer, place, v) for place, v in inner.items() if isinstance(v, dict))
+            elif isinstance(inner, list):
+                for values in inner[:MAX_ITEMS]:
+                    if isinstance(values, dict):
+                        yield Option(_service(values), outer, values)
+
+
+def _service(option: Mapping[Any, Any]) -> str | None:
+    value = option.get("service")
+    service = value.get("id") if isinstance(value, dict) else value
+    return service if isinstance(service, str) else None
+
+
+def _offer(option: Option, rules: Rules, seen: Sighting, notes: Notes) -> OfferFacts | None:
+    values = option.values
+    region = region_of(option.country)
+    if region is None:
+        notes.add("country", option.country)
+        return None
+    kind = _offer_kind(values, notes)
+    if kind is None:
+        return None
+    tier = _addon(values) if kind is OfferKind.ADDON else None
+    if tier is not None and tier.lower() in rules.own_addons:
+        kind = OfferKind.FLATRATE
+    ends = first(values, ("expiresOn", "leaving"))
+    begins = first(values, ("availableSince", "added"))
+    return make_offer(
+        rules, seen, notes,
+        kind=kind,
+        region=region,
+        tier=tier,
+        quality=quality_of(values, "quality", notes),
+        audio=_languages(values, "audios", notes),
+        subtitles=_languages(values, "subtitles", notes),
+        price=read_price(mapping(values, "price"), "amount", "currency", notes) if _is_priced(kind) else None,
+        valid_from=begin_of(values.get(begins), region, begins, notes),
+        valid_until=until_of(values.get(ends), region, ends, notes),
+        link=link_of(values.get("link"), rules, "link", notes),
+    )  # fmt: skip
+
+
+def _is_priced(kind: OfferKind) -> bool:
+    return kind in {OfferKind.RENT, OfferKind.BUY}
+
+
+def _offer_kind(values: Mapping[Any, Any], notes: Notes) -> OfferKind | None:
+    field = first(values, ("type", "streamingType"))
+    value = values.get(field)
+    if value is None:  # version 2 lists subscriptions only
+        return OfferKind.ADS if values.get("ads") is True else OfferKind.FLATRATE
+    kind = _KINDS.get(value) if isinstance(value, str) else None
+    if kind is None:
+        notes.add(field, value)
+    return kind
+
+
+def _addon(values: Mapping[Any, Any]) -> str | None:
+    value = values.get("addon")
+    named = value.get("name") or value.get("id") if isinstance(value, dict) else value
+    return identifier(named)
+
+
+def _languages(values: Mapping[Any, Any], field: str, notes: Notes) -> set[str]:
+    """The languages of `{language, region}`, for subtitles within `locale`: ISO 639-2, and alpha-3 or M49."""
+    found = set()
+    for item in objects(values, field, notes):
+        locale = item.get("locale", item)
+        language = locale.get("language") if isinstance(locale, dict) else None
+        tag = locale_of(language, locale.get("region")) if isinstance(locale, dict) else None
+        if tag is not None:
+            found.add(tag)
+        elif language:
+            notes.add(field, language)
+    return found
