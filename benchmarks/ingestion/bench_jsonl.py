@@ -22,7 +22,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from mcp_gateway_ingestion import plugin
-from mcp_gateway_ingestion.pipeline import BATCH_LINES, FileIngest
+from mcp_gateway_ingestion.importing import FileImporters
+from mcp_gateway_ingestion.pipeline import BATCH_LINES
+from mcp_gateway_ingestion.settings import IngestionSettings
 from mcp_gateway_ingestion.store import RejectedStore
 
 from mcp_gateway.catalog.store import Catalog
@@ -93,10 +95,17 @@ async def take_in(database: Path, file: Path, limit: int | None) -> dict[str, fl
     async with open_database(f"sqlite:///{database}") as db:
         await migrate(db, {**dict([CORE_BRANCH]), "ingestion": plugin.register_migrations()})
         services: Any = SimpleNamespace(db=db, clock=SystemClock())
-        one_file = FileIngest(Catalog(db, SystemClock()), RejectedStore(services), SystemClock())
+        importers = FileImporters(
+            Catalog(db, SystemClock()),
+            RejectedStore(services),
+            SystemClock(),
+            platforms={},
+            settings=IngestionSettings(),
+            replaces=None,
+        )
         with _Measured() as found:
-            report = await one_file.run(file, limit=limit)
-    return {**found.values, "titles": report.read}
+            report = await importers.ingest("jsonl", file, limit=limit, on_progress=lambda _: None)
+    return {**found.values, "titles": report["read"]}
 
 
 def insert_plainly(database: Path, commits: int) -> dict[str, float]:

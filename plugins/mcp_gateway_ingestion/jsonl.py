@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, Required
 
-import orjson
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from mcp_gateway.catalog.models import AlternativeTitle, Credit, Kind, Rating, TitleFacts, TitleId
+
+from .parsed import BadRecord, ParsedTitle, loads, refuse_nul
 
 FORMAT_VERSION = b"1"
 """Part of each line's fingerprint. Changes when the same line is read differently than before."""
@@ -22,25 +22,6 @@ _KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 _IMDB_ID = re.compile(r"tt\d{7,10}")
 _MAX_REASONS = 5
-
-
-class BadRecord(ValueError):
-    """A record cannot be used. The message names the fields and says what is wrong with them."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedTitle:
-    """A record that can be used.
-
-    Attributes:
-        id: The file's own id of the title.
-        facts: What it says.
-        unknown_fields: Names that the format does not have; their values are dropped.
-    """
-
-    id: TitleId
-    facts: TitleFacts
-    unknown_fields: tuple[str, ...] = ()
 
 
 def _date(text: str) -> date:
@@ -123,11 +104,12 @@ def parse_line(raw: bytes) -> ParsedTitle:
     Raises:
         BadRecord: It is not UTF-8, not JSON, not an object, or fields are missing or wrong.
     """
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadRecord(_why_not_json(raw, error)) from None
-    return _parse(value, suspect_nul=rb"\u0000" in raw)
+    return _parse(loads(raw), suspect_nul=rb"\u0000" in raw)
+
+
+def parse(raw: bytes) -> Sequence[ParsedTitle]:
+    """Read a line of a file, as `reading` wants it."""
+    return (parse_line(raw),)
 
 
 def parse_title(value: Any) -> ParsedTitle:
@@ -143,7 +125,7 @@ def _parse(value: Any, *, suspect_nul: bool) -> ParsedTitle:
     if not isinstance(value, dict):
         raise BadRecord("must be a JSON object")
     if suspect_nul:
-        _refuse_nul(value)
+        refuse_nul(value)
     try:
         line = _LINE.validate_python(value)
     except ValidationError as error:
@@ -151,7 +133,8 @@ def _parse(value: Any, *, suspect_nul: bool) -> ParsedTitle:
     if line["type"] in {"season", "episode"} and not line.get("parent_id"):
         raise BadRecord(f"parent_id: is required for a {line['type']}")
     unknown = value.keys() - _FIELDS
-    return ParsedTitle(TitleId(line["id"]), _facts(line), tuple(sorted(unknown)))
+    title_id = TitleId(line["id"])
+    return ParsedTitle(title_id, _facts(line), title_id, unknown_fields=tuple(sorted(unknown)))
 
 
 def _facts(line: dict[str, Any]) -> TitleFacts:
@@ -206,34 +189,3 @@ def _reasons(error: ValidationError) -> Iterator[str]:
         yield f"{path}: {message[0].lower()}{message[1:]}"
     if len(faults) > _MAX_REASONS:
         yield f"and {len(faults) - _MAX_REASONS} more"
-
-
-def _why_not_json(raw: bytes, error: orjson.JSONDecodeError) -> str:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        return f"not UTF-8: byte {fault.start + 1} of the line"
-    return f"not valid JSON: {error.msg} (column {error.colno})"
-
-
-def _refuse_nul(value: Any) -> None:
-    try:
-        path = _path_of_nul(value)
-    except RecursionError:
-        raise BadRecord("nested too deeply") from None
-    if path is not None:
-        raise BadRecord(f"{path[:100]}: must not contain the character NUL")
-
-
-def _path_of_nul(value: Any, path: str = "") -> str | None:
-    """Where a text contains NUL, which PostgreSQL cannot keep."""
-    if isinstance(value, str):
-        return path if "\0" in value else None
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        if "\0" in str(key):
-            return path or "a field's name"
-        found = _path_of_nul(inner, f"{path}.{key}" if path else str(key))
-        if found is not None:
-            return found
-    return None

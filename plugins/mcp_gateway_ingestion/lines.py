@@ -1,54 +1,84 @@
-"""Reads the lines of a file that may be compressed, enormous, damaged or no text at all."""
+"""Reads a file record by record. Here: what every such reader promises, and the one whose records are lines."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import sys
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import Protocol, Self
 
-from mcp_gateway.api import InvalidParams, Unavailable
+from .files import ByteFile
 
 MAX_LINE_BYTES = 1024 * 1024
 """A longer line is no title: the largest of 137,000 real ones has 6 kB."""
 
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 
-STDIN = Path("-")
-
-_GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end.
+    """A record as it stands in its file: a line without its end, a row of a table, an element of a JSON array.
 
     Attributes:
-        number: From 1.
-        raw: Its bytes; of one that is too long only the beginning.
-        too_long: Whether it has more than `MAX_LINE_BYTES`.
+        number: From 1: the line in which it begins; of JSON that is not in lines, its place among the records.
+        raw: Its bytes; of one that is too long only the beginning. Rows of tables come as JSON objects.
+        fault: Why it cannot be read, None when it can.
+        key: Its id within the source, where the reader knows it.
     """
 
     number: int
     raw: bytes
-    too_long: bool = False
+    fault: str | None = None
+    key: str | None = None
 
 
-class Lines:
-    """The lines of a file, plain or gzip, or of standard input. Blocks; for a worker thread.
+class RecordFile(Protocol):
+    """The records of a file or of some that belong together. Blocks; for a worker thread.
 
     Attributes:
-        file: The file's name, without its folder.
-        total_bytes: The file's size; None when it is a pipe.
-        last_number: The number of the last line that was read.
-        damage: Why the file ended before its end, None as long as it did not.
+        file: The name, without the folder.
+        last_number: The number of the last record that was read.
     """
+
+    file: str
+    last_number: int
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Records that are not meant to be taken in, by what they are, with how many there were."""
+        ...
+
+    @property
+    def damage(self) -> str | None:
+        """Why the file ended before its end, None as long as it did not."""
+        ...
+
+    @property
+    def total_bytes(self) -> int | None:
+        """How much there is to read; None when it is a pipe."""
+        ...
+
+    @property
+    def done_bytes(self) -> int:
+        """How much has been read."""
+        ...
+
+    def prepare(self) -> None:
+        """What must be done before the first record can be read, e.g. put rows in order. May take minutes."""
+        ...
+
+    def read(self, at_most: int) -> list[Line]:
+        """The next records, empty at the end. Fewer than `at_most` do not mean the end."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class Records:
+    """What the readers of one file have in common: the file, opened."""
 
     def __init__(self, path: Path) -> None:
         """Open a file.
@@ -59,16 +89,9 @@ class Lines:
         """
         self.file = path.name or str(path)
         self.last_number = 0
+        self.left_out: Mapping[str, int] = {}
         self.damage: str | None = None
-        self._raw, self.total_bytes = _open(path)
-        try:
-            self._stream = self._unpacked(path)
-        except OSError as error:
-            self.close()
-            raise Unavailable(f"{path} cannot be read: {error.strerror}.") from None
-        except BaseException:
-            self.close()
-            raise
+        self._bytes = ByteFile(path)
 
     def __enter__(self) -> Self:
         return self
@@ -79,116 +102,48 @@ class Lines:
         self.close()
 
     @property
+    def total_bytes(self) -> int | None:
+        """The file's size; None when it is a pipe."""
+        return self._bytes.total_bytes
+
+    @property
     def done_bytes(self) -> int:
         """How much of the file has been read; of a compressed one, of its compressed bytes."""
-        return self._raw.count
+        return self._bytes.done_bytes
+
+    def prepare(self) -> None:
+        """Nothing to do."""
+
+    def start(self) -> bytes:
+        """What comes next, white space left out, without taking it."""
+        return self._bytes.peek().lstrip()
 
     def close(self) -> None:
         """Close the file; standard input stays open."""
-        self._raw.close()
+        self._bytes.close()
+
+
+class Lines(Records):
+    """The lines of a file."""
 
     def read(self, at_most: int) -> list[Line]:
-        """The next lines, empty at the end. Fewer than `at_most` do not mean the end.
-
-        A file that is damaged ends before the damage: what is whole comes, `damage` says why no more does.
-        """
+        """The next lines, empty at the end. Fewer than `at_most` do not mean the end."""
         lines: list[Line] = []
         size = 0
         while len(lines) < at_most and size < MAX_BATCH_BYTES and self.damage is None:
-            try:
-                raw = self._stream.readline(MAX_LINE_BYTES + 1)
-                too_long = len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n")
-                if too_long:
-                    self._skip_line()
-            except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
-                self.damage = _describe(error)
-                break
-            if not raw:
+            raw = self._bytes.line(MAX_LINE_BYTES + 1)
+            too_long = len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n")
+            if too_long:
+                self._skip_line()
+            self.damage = self._bytes.damage
+            if not raw or self.damage is not None:
                 break
             self.last_number += 1
             size += len(raw)
-            lines.append(Line(self.last_number, raw.rstrip(b"\r\n"), too_long))
+            fault = f"longer than {MAX_LINE_BYTES} bytes" if too_long else None
+            lines.append(Line(self.last_number, raw.rstrip(b"\r\n"), fault))
         return lines
 
     def _skip_line(self) -> None:
-        while (rest := self._stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+        while (rest := self._bytes.line(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
             pass
-
-    def _unpacked(self, path: Path) -> BinaryIO:
-        buffered = io.BufferedReader(self._raw, 1 << 18)
-        start = buffered.peek(3)[:3]
-        if start.startswith(_UTF16):
-            raise InvalidParams("path", f"{path} is UTF-16 text; save it as UTF-8")
-        if start.startswith(_GZIP):
-            return cast(BinaryIO, io.BufferedReader(_Unpacked(cast(BinaryIO, buffered)), 1 << 18))
-        if start == _BOM:
-            buffered.read(3)
-        return cast(BinaryIO, buffered)
-
-
-class _Counted(io.RawIOBase):
-    """A stream that counts what is read from it."""
-
-    def __init__(self, stream: BinaryIO, *, keep_open: bool) -> None:
-        self._source = stream
-        self._keep_open = keep_open
-        self.count = 0
-
-    def readable(self) -> bool:
-        """It is for reading."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader hands over
-        """Read into a buffer."""
-        read = self._source.readinto(buffer)  # type: ignore[attr-defined]
-        self.count += read or 0
-        return int(read or 0)
-
-    def close(self) -> None:
-        """Close, unless the stream is not ours."""
-        if not self._keep_open:
-            self._source.close()
-        super().close()
-
-
-class _Unpacked(io.RawIOBase):
-    """The content of a gzip stream, up to where it is cut off.
-
-    `GzipFile.readinto` would lose what comes before the cut, and its `readline` takes longer than the unpacking.
-    """
-
-    def __init__(self, packed: BinaryIO) -> None:
-        self._content = gzip.GzipFile(fileobj=packed)
-
-    def readable(self) -> bool:
-        """It is for reading."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader hands over
-        """Read into a buffer."""
-        content = self._content.read1(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
-
-
-def _open(path: Path) -> tuple[_Counted, int | None]:
-    if path == STDIN:
-        return _Counted(sys.stdin.buffer, keep_open=True), None
-    try:
-        if path.is_dir():
-            raise InvalidParams("path", f"{path} is a folder; name the file in it")
-        stream = path.open("rb", buffering=0)
-        size = path.stat().st_size if path.is_file() else None
-    except FileNotFoundError:
-        raise Unavailable(f"There is no file {path}. Check the path.") from None
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be read: {error.strerror}.") from None
-    return _Counted(cast(BinaryIO, stream), keep_open=False), size
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return "the gzip file is cut off: fetch it again, then run this again"
-    if isinstance(error, OSError) and error.strerror:
-        return f"the file cannot be read to its end: {error.strerror}"
-    return "the gzip file is damaged: fetch it again, then run this again"

@@ -7,25 +7,24 @@ that was killed passes over what is there already without even parsing it, and e
 from __future__ import annotations
 
 import gc
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anyio import create_memory_object_stream, create_task_group, to_process, to_thread
+import anyio
+from anyio import create_memory_object_stream, create_task_group, to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from mcp_gateway.api import Clock, IngestProgress, InvalidParams
-from mcp_gateway.catalog.store import Catalog, PreparedRecord, fingerprint_of
+from mcp_gateway.catalog.store import Catalog
 
-from .jsonl import FORMAT_VERSION
-from .lines import MAX_LINE_BYTES, Line, Lines
-from .reading import ReadLine, read_lines
-from .rejects import Rejection, Standing
+from .lines import Line, RecordFile
+from .rejects import Standing
 from .store import RejectedStore
+from .taking import MAX_FIELD_NAMES, Taken, Taker
 
 BATCH_LINES = 4000
 """Each batch is a transaction: larger ones write the same pages less often, but hold up other writers longer."""
@@ -33,12 +32,8 @@ BATCH_LINES = 4000
 LINES_THAT_TELL = 100
 """So many lines without a single title are no catalogue."""
 
-LINES_WORTH_A_PROCESS = 1000
-"""Fewer are read sooner than another process could start."""
-
-_MAX_FIELD_NAMES = 50
-_TOO_LONG = ReadLine(None, (), f"longer than {MAX_LINE_BYTES} bytes")
-_KEY = re.compile(rb'\s*\{\s*"id"\s*:\s*"([A-Za-z0-9][A-Za-z0-9._-]{0,63})"')
+PREPARING_SECONDS = 0.5
+"""How often to say how far the preparation of a file is."""
 
 
 @dataclass(slots=True)
@@ -47,8 +42,11 @@ class IngestReport:
 
     Attributes:
         file: The file's name.
-        read: Lines read, empty ones left out.
-        unknown_fields: Names that the format does not have, with how many records had them.
+        read: Records read, empty lines left out.
+        created, updated, unchanged: Titles; a record may speak of several.
+        offers: Offers that are new, different or gone.
+        unknown_fields: Names that the format does not have and values that were not understood, with how often.
+        left_out: Records that are not meant to be taken in, by what they are.
         complete: Whether the file was read to its end, or to the limit.
         problem: Why not.
         replaced: The source whose titles gave way to these, `starter`.
@@ -61,7 +59,9 @@ class IngestReport:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    offers: int = 0
     unknown_fields: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     complete: bool = True
     problem: str | None = None
@@ -71,6 +71,33 @@ class IngestReport:
     def rate(self) -> float:
         """Records a second."""
         return self.read / self.seconds if self.seconds else 0.0
+
+    def count(self, lines: int, taken: Taken) -> None:
+        """Add a batch."""
+        self.read += lines
+        self.created += taken.changes["created"]
+        self.updated += taken.changes["updated"]
+        self.unchanged += taken.changes["unchanged"]
+        self.rejected += len(taken.rejections)
+        self.offers += taken.offers
+        self.left_out += taken.left_out
+        for name, number in taken.unknown.items():
+            if name in self.unknown_fields or len(self.unknown_fields) < MAX_FIELD_NAMES:
+                self.unknown_fields[name] += number
+
+    def plus(self, other: IngestReport) -> IngestReport:
+        """This report and that of one more file that is taken in with it."""
+        counts = ("read", "created", "updated", "unchanged", "rejected", "offers", "seconds")
+        return IngestReport(
+            self.source,
+            self.file,
+            **{name: getattr(self, name) + getattr(other, name) for name in counts},
+            unknown_fields=self.unknown_fields + other.unknown_fields,
+            left_out=self.left_out + other.left_out,
+            complete=self.complete and other.complete,
+            problem=self.problem or other.problem,
+            replaced=self.replaced or other.replaced,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -82,7 +109,9 @@ class IngestReport:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "rejected": self.rejected,
+            "offers": self.offers,
             "unknown_fields": dict(sorted(self.unknown_fields.items())),
+            "left_out": dict(sorted(self.left_out.items())),
             "seconds": round(self.seconds, 3),
             "rate": round(self.rate, 1),
             "complete": self.complete,
@@ -92,38 +121,21 @@ class IngestReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Marked:
-    """A line with its fingerprint, and its key where that stands in front."""
-
-    line: Line
-    key: str | None
-    fingerprint: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Batch:
-    """Lines, what was read from those that are new, and how many bytes of the file that took."""
+    """Lines, made ready, and how many bytes of the file that took."""
 
-    lines: Sequence[_Marked]
-    read: Mapping[int, ReadLine]
+    lines: int
+    ready: Any
     done_bytes: int
-
-
-@dataclass(slots=True)
-class _Sorted:
-    """A batch, sorted by what has to be done."""
-
-    records: list[PreparedRecord] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-    accepted_keys: list[str] = field(default_factory=list)
-    accepted_lines: list[int] = field(default_factory=list)
-    unchanged: int = 0
 
 
 class FileIngest:
     """Takes one file in, once.
 
     Args:
+        source: Whose records these are.
+        taker: Takes a batch in.
+        about: What the file should be in, for the message when it is not: `our jsonl format`.
         replaces: A source that gives way when the catalogue has nothing else.
     """
 
@@ -133,7 +145,9 @@ class FileIngest:
         rejected: RejectedStore,
         clock: Clock,
         *,
-        source: str = "jsonl",
+        source: str,
+        taker: Taker[Any],
+        about: str,
         replaces: str | None = None,
         batch_lines: int = BATCH_LINES,
     ) -> None:
@@ -141,132 +155,115 @@ class FileIngest:
         self._rejected = rejected
         self._clock = clock
         self._source = source
+        self._taker = taker
+        self._about = about
         self._replaces = replaces
         self._batch_lines = batch_lines
-        self._seen: dict[str, int] = {}
 
     async def run(
-        self, path: Path, *, limit: int | None = None, on_progress: Callable[[IngestProgress], None] | None = None
+        self,
+        path: Path,
+        open_file: Callable[[Path], RecordFile],
+        *,
+        limit: int | None = None,
+        on_progress: Callable[[IngestProgress], None] | None = None,
     ) -> IngestReport:
         """Take a file in; running it again goes on, or changes nothing.
 
         Args:
-            path: A `.jsonl` file, compressed with gzip or not; `-` is standard input.
-            limit: Lines to read at most.
+            path: The file or folder; `-` is standard input.
+            open_file: Opens it.
+            limit: Records to read at most.
             on_progress: Called after each batch.
 
         Raises:
             Unavailable: The file cannot be read, or the database is away.
             InvalidParams: The file is no catalogue.
         """
+        file = await to_thread.run_sync(open_file, path)
         try:
-            with await to_thread.run_sync(Lines, path) as lines, _fewer_collections():
-                return await self._run(lines, limit, on_progress or (lambda _: None))
+            with _fewer_collections():
+                return await self._run(file, place_of(path, file), limit, on_progress or (lambda _: None))
         except ExceptionGroup as group:  # of the two tasks, the one that failed first
             raise _first(group) from None
+        finally:
+            file.close()
 
     async def _run(
-        self, lines: Lines, limit: int | None, on_progress: Callable[[IngestProgress], None]
+        self, file: RecordFile, place: str, limit: int | None, on_progress: Callable[[IngestProgress], None]
     ) -> IngestReport:
         started = self._clock.monotonic()
-        report = IngestReport(self._source, lines.file)
-        standing = await self._rejected.standing(self._source, lines.file)
+        report = IngestReport(self._source, file.file)
+        await _prepare(file, on_progress)
+        standing = await self._rejected.standing(self._source, place)
         send, receive = create_memory_object_stream[_Batch](1)
         async with create_task_group() as tasks, receive:
-            tasks.start_soon(self._read, lines, limit, send)
+            tasks.start_soon(self._read, file, limit, send)
             async for batch in receive:
                 await self._take_in(batch, report, standing)
                 report.seconds = self._clock.monotonic() - started
-                on_progress(IngestProgress(batch.done_bytes, lines.total_bytes, report.read, report.rejected))
-        await self._finish(lines, report, standing, limit)
+                on_progress(IngestProgress(batch.done_bytes, file.total_bytes, report.read, report.rejected))
+        report.left_out.update(file.left_out)
+        await self._finish(file, report, standing, limit)
         report.seconds = self._clock.monotonic() - started
         return report
 
-    async def _read(self, lines: Lines, limit: int | None, send: MemoryObjectSendStream[_Batch]) -> None:
+    async def _read(self, file: RecordFile, limit: int | None, send: MemoryObjectSendStream[_Batch]) -> None:
         """Read ahead: while a batch is written, the next is made ready."""
-        elsewhere = False
+        read = 0
         async with send:
-            while raw := await to_thread.run_sync(lines.read, self._next_size(limit, lines.last_number)):
-                marked = [_mark(line) for line in raw if line.raw.strip()]
-                same = await self._catalog.unchanged(self._source, [(m.key, m.fingerprint) for m in marked if m.key])
-                fresh = [mark for mark in marked if (mark.key, mark.fingerprint) not in same]
-                read = await self._read_lines([mark for mark in fresh if not mark.line.too_long], elsewhere=elsewhere)
-                await send.send(_Batch(marked, read, lines.done_bytes))
-                elsewhere = True
-
-    async def _read_lines(self, marked: Sequence[_Marked], *, elsewhere: bool) -> dict[int, ReadLine]:
-        """Read lines, by number; many of them in another process, for this one is busy writing."""
-        given = [(mark.line.raw, mark.fingerprint) for mark in marked]
-        run_sync = to_process.run_sync if elsewhere and len(given) >= LINES_WORTH_A_PROCESS else to_thread.run_sync
-        read = await run_sync(read_lines, self._source, given) if given else []
-        return {mark.line.number: line for mark, line in zip(marked, read, strict=True)}
+            while lines := await to_thread.run_sync(file.read, self._next_size(limit, read)):
+                read += len(lines)
+                given = [line for line in lines if not _is_blank(line)]
+                await send.send(_Batch(len(given), await self._taker.ready(given), file.done_bytes))
 
     def _next_size(self, limit: int | None, read: int) -> int:
         return self._batch_lines if limit is None else min(self._batch_lines, limit - read)
 
-    async def _take_in(self, given: _Batch, report: IngestReport, standing: Standing) -> None:
-        batch = self._sort(given, report.unknown_fields)
-        if report.read == 0 and len(batch.rejections) == len(given.lines) >= LINES_THAT_TELL:
-            first = batch.rejections[0]
-            raise InvalidParams("path", f"is not in our jsonl format; line {first.line_number}: {first.reason}")
-        if batch.records:
-            await self._replace(report)
-        outcomes = await self._catalog.import_records(batch.records) if batch.records else []
-        changes = standing.changes(batch.rejections, batch.accepted_keys, batch.accepted_lines)
-        await self._rejected.write(self._source, report.file, changes)
+    async def _take_in(self, batch: _Batch, report: IngestReport, standing: Standing) -> None:
+        async def make_way() -> None:
+            source, self._replaces = self._replaces, None
+            if source is not None and await self._catalog.make_way(source):
+                report.replaced = source
+
+        taken = await self._taker.take(batch.ready, make_way)
+        if report.read == 0 and len(taken.rejections) == batch.lines >= LINES_THAT_TELL:
+            first = taken.rejections[0]
+            raise InvalidParams("path", f"is not in {self._about}; line {first.line_number}: {first.reason}")
+        changes = standing.changes(taken.rejections, taken.accepted_keys, taken.accepted_lines)
+        await self._rejected.write(self._source, standing.file, changes)
         standing.apply(changes)
-        count = Counter(outcome.change for outcome in outcomes)
-        report.read += len(given.lines)
-        report.created += count["created"]
-        report.updated += count["updated"]
-        report.unchanged += count["unchanged"] + batch.unchanged
-        report.rejected += len(batch.rejections)
+        report.count(batch.lines, taken)
 
-    async def _replace(self, report: IngestReport) -> None:
-        source, self._replaces = self._replaces, None
-        if source is not None and await self._catalog.make_way(source):
-            report.replaced = source
-
-    def _sort(self, given: _Batch, unknown: Counter[str]) -> _Sorted:
-        batch = _Sorted()
-        for mark in given.lines:
-            read = _TOO_LONG if mark.line.too_long else given.read.get(mark.line.number)
-            key = read.record.key if read and read.record else mark.key
-            earlier = self._seen.get(key) if key else None
-            reason = read.reason if read else ""
-            if not reason and earlier not in {None, mark.fingerprint}:
-                # The first counts: would the last, each run would change the title twice.
-                reason = "id: stands in an earlier line already, which says something else"
-            if reason or key is None:
-                batch.rejections.append(Rejection(mark.line.number, reason, mark.line.raw, mark.key))
-                continue
-            self._seen[key] = mark.fingerprint
-            batch.accepted_keys.append(key)
-            batch.accepted_lines.append(mark.line.number)
-            if read is None or read.record is None or earlier is not None:
-                batch.unchanged += 1
-            else:
-                batch.records.append(read.record)
-                _count_names(unknown, read.unknown_fields)
-        return batch
-
-    async def _finish(self, lines: Lines, report: IngestReport, standing: Standing, limit: int | None) -> None:
-        if lines.damage is not None:
-            report.complete, report.problem = False, lines.damage
-        elif limit is None or lines.last_number < limit:
-            changes = standing.beyond(lines.last_number)
-            await self._rejected.write(self._source, report.file, changes)
+    async def _finish(self, file: RecordFile, report: IngestReport, standing: Standing, limit: int | None) -> None:
+        if file.damage is not None:
+            report.complete, report.problem = False, file.damage
+        elif limit is None or report.read < limit:
+            changes = standing.beyond(file.last_number)
+            await self._rejected.write(self._source, standing.file, changes)
 
 
-def _mark(line: Line) -> _Marked:
-    found = _KEY.match(line.raw)
-    return _Marked(line, found[1].decode() if found else None, fingerprint_of(FORMAT_VERSION + line.raw))
+def place_of(path: Path, file: RecordFile) -> str:
+    """What tells a file from others of its name, and says nothing of the machine: its folder's name and its own."""
+    if not path.name:
+        return file.file
+    return "/".join(part for part in (path.resolve().parent.name, file.file) if part)
 
 
-def _count_names(unknown: Counter[str], names: Iterable[str]) -> None:
-    for name in (name[:100] for name in names):
-        if name in unknown or len(unknown) < _MAX_FIELD_NAMES:
-            unknown[name] += 1
+def _is_blank(line: Line) -> bool:
+    return line.fault is None and not line.raw.strip()
+
+
+async def _prepare(file: RecordFile, on_progress: Callable[[IngestProgress], None]) -> None:
+    async def tell() -> None:
+        while True:
+            await anyio.sleep(PREPARING_SECONDS)
+            on_progress(IngestProgress(file.done_bytes, file.total_bytes, 0, 0))
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(tell)
+        await to_thread.run_sync(file.prepare)
+        tasks.cancel_scope.cancel()
 
 
 def _first(error: Exception) -> Exception:

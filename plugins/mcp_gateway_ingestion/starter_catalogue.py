@@ -60,8 +60,8 @@ def read_starter(path: Path, now: datetime) -> tuple[list[SourceRecord], list[Of
             line = orjson.loads(raw)
             given = line.pop("offers", [])
             title = parse_title(line)
-            records.append(SourceRecord(SOURCE, title.id, title.facts, title.id))
-            offers.extend(_offers(title.id, given, now))
+            records.append(SourceRecord(SOURCE, title.key, title.facts, title.own_id))
+            offers.extend(_offers(TitleId(title.key), given, now))
         except ValueError as error:
             raise ValueError(f"{path.name}, line {number}: {error}") from None
     return records, offers

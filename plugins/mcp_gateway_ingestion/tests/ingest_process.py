@@ -15,8 +15,8 @@ import anyio
 from mcp_gateway.clock import SystemClock
 from mcp_gateway.tests.catalogues import opened
 from mcp_gateway_ingestion import plugin
-from mcp_gateway_ingestion.pipeline import FileIngest
 from mcp_gateway_ingestion.store import RejectedStore
+from mcp_gateway_ingestion.tests.conftest import Ingestion
 
 
 async def ingest(*arguments: str) -> None:
@@ -24,8 +24,12 @@ async def ingest(*arguments: str) -> None:
     url, path, batch_lines = arguments
     async with opened(url, ingestion=plugin.register_migrations()) as (db, catalog):
         services: Any = SimpleNamespace(db=db, clock=SystemClock())
-        one_file = FileIngest(catalog, RejectedStore(services), SystemClock(), batch_lines=int(batch_lines))
-        await one_file.run(Path(path), on_progress=lambda progress: print(progress.records, flush=True))  # noqa: T201
+        ingestion = Ingestion(db, catalog, RejectedStore(services))
+        await ingestion.run(
+            Path(path),
+            batch_lines=int(batch_lines),
+            on_progress=lambda progress: print(progress.records, flush=True),  # noqa: T201
+        )
     print("done", flush=True)  # noqa: T201
 
 

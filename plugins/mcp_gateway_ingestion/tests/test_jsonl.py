@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.catalog.models import AlternativeTitle, Credit, Rating, TitleFacts, TitleId
-from mcp_gateway_ingestion.jsonl import BadRecord, ParsedTitle, parse_line, parse_title
+from mcp_gateway_ingestion.jsonl import parse_line, parse_title
+from mcp_gateway_ingestion.parsed import BadRecord, ParsedTitle
 
 FULL: dict[str, Any] = {
     "id": "tt0078788",
@@ -45,7 +46,8 @@ def test_every_field_of_the_format_is_read() -> None:
     parsed = parse_line(orjson.dumps(FULL))
 
     assert parsed == ParsedTitle(
-        id=TitleId("tt0078788"),
+        key="tt0078788",
+        own_id=TitleId("tt0078788"),
         facts=TitleFacts(
             kind="movie",
             name="Apocalypse Now",

@@ -66,7 +66,7 @@ def test_every_line_is_compact_json() -> None:
 def test_every_line_is_a_title_that_the_jsonl_format_accepts(titles: list[Title]) -> None:
     parsed = [parse_line(line) for line in check_starter.STARTER.read_bytes().splitlines()]
 
-    assert [title.id for title in parsed] == [title["id"] for title in titles]
+    assert [title.key for title in parsed] == [title["id"] for title in titles]
     assert {name for title in parsed for name in title.unknown_fields} <= {"offers"}
 
 

@@ -1,0 +1,1 @@
+"""Sources of availability that are asked over the network, for those who have a key."""

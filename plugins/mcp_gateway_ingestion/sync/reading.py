@@ -1,0 +1,83 @@
+"""Reads the payloads of a page: what a platform's normalizer makes of them, and what it cannot use."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import orjson
+from anyio import to_process, to_thread
+
+from mcp_gateway.catalog.platforms import PlatformNormalizer, PlatformRecord, Rejected, Sighting
+from mcp_gateway.catalog.records import fingerprint_of
+
+from ..rejects import MAX_RAW_CHARACTERS, Rejection
+from .shape import Profile
+
+log = logging.getLogger(__name__)
+
+PAYLOADS_WORTH_A_PROCESS = 500
+"""Fewer are read sooner than they could be sent there and back."""
+
+
+@dataclass(slots=True)
+class ReadPage:
+    """What became of the payloads of a page."""
+
+    profile: Profile
+    records: list[PlatformRecord] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+async def read_elsewhere(
+    normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile
+) -> ReadPage:
+    """Read payloads in a thread, or where they are many, in another process: that is half the work of a sync."""
+    read = partial(read_page, normalizer, payloads, seen, profile)
+    if len(payloads) >= PAYLOADS_WORTH_A_PROCESS and _can_go(normalizer):
+        return await to_process.run_sync(read)
+    return await to_thread.run_sync(read)
+
+
+def _can_go(normalizer: PlatformNormalizer) -> bool:
+    """Whether a normalizer can be sent to another process; one of a plugin may hold what cannot."""
+    try:
+        pickle.dumps(normalizer)
+    except Exception:
+        return False
+    return True
+
+
+def read_page(normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile) -> ReadPage:
+    """Read payloads. A normalizer that fails has rejected the payload; its fault is in the log, once a page."""
+    page = ReadPage(profile.add(payloads))
+    fault: Exception | None = None
+    for payload in payloads:
+        try:
+            read = normalizer.normalize(payload, seen)
+        except Exception as error:
+            fault, read = error, Rejected(f"The normalizer failed: {type(error).__name__}.")
+        if isinstance(read, Rejected):
+            page.rejections.append(_rejection(payload, read.reason))
+        else:
+            page.records.append(read)
+    if fault is not None:
+        log.error("normalizer failed", extra={"platform": normalizer.key}, exc_info=fault)
+    return page
+
+
+def _rejection(payload: Any, reason: str) -> Rejection:
+    raw = _raw(payload)
+    # A payload has no line: a number made of it lets the same one, come again, take the place of the first.
+    return Rejection(fingerprint_of(raw) & 0x7FFFFFFF, reason, raw[: 4 * MAX_RAW_CHARACTERS])
+
+
+def _raw(payload: Any) -> bytes:
+    try:
+        return orjson.dumps(payload, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        return repr(payload)[:MAX_RAW_CHARACTERS].encode("utf-8", "replace")
