@@ -19,6 +19,7 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	@sh scripts/test_servers.sh
 	@sh scripts/test_clients.sh
+	@sh scripts/semantic.sh
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev

@@ -287,7 +287,7 @@ least once, and in order for each subject. On Redis and Kafka other systems can 
 [Events and the outbox](../explanations/events-and-the-outbox.md) says what is promised.
 """
     for event in vars(events).values():
-        if inspect.isclass(event) and issubclass(event, events.Event) and event is not events.Event:
+        if inspect.isclass(event) and issubclass(event, events.Event) and "event_type" in vars(event):
             yield f"## `{event.event_type}`\n"
             yield f"`{event.__name__}` in `{event.__module__}`. {inspect.getdoc(event)}\n"
             yield from schema_table("field", event.model_json_schema())

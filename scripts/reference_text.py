@@ -174,7 +174,7 @@ def _members(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _type_with_default(schema: Any) -> str:
     default = schema.get("default")
-    return _type(schema) + ("" if default in {None, ""} else f"; default `{as_json(default)}`")
+    return _type(schema) + ("" if default in (None, "") else f"; default `{as_json(default)}`")
 
 
 def _type(schema: Any) -> str:

@@ -97,7 +97,7 @@ async def _load(catalog: Catalog, titles: int | None) -> int:
     count = 0
     with gzip.open(DATA / "catalogue.jsonl.gz") as lines:
         parsed = map(parse_line, islice(lines, titles))
-        while batch := [SourceRecord("jsonl", t.id, t.facts, own_id=t.id) for t in islice(parsed, 2000)]:
+        while batch := [SourceRecord("jsonl", t.key, t.facts, own_id=TitleId(t.key)) for t in islice(parsed, 2000)]:
             await catalog.import_records(batch)
             count += len(batch)
     return count

@@ -32,7 +32,7 @@ from mcp_gateway_suggest.segment_writer import SegmentWriter
 from mcp_gateway_suggest.words import fold, whole_keys, word_keys
 from tantivy import Document, Index, Order, Query, SchemaBuilder
 
-from mcp_gateway.catalog.models import Title
+from mcp_gateway.catalog.models import Title, TitleId
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 SETS = ("autocomplete", "autocomplete_typo")
@@ -103,7 +103,8 @@ def drafts(titles: int | None) -> Iterator[Draft]:
     with gzip.open(DATA / "catalogue.jsonl.gz") as lines:
         for line in islice(lines, titles):
             parsed = parse_line(line)
-            title = Title(id=parsed.id, **{n: getattr(parsed.facts, n) for n in parsed.facts.__dataclass_fields__})
+            facts = {name: getattr(parsed.facts, name) for name in parsed.facts.__dataclass_fields__}
+            title = Title(id=TitleId(parsed.key), **facts)
             real.append(draft_of(title))
             yield real[-1]
     dice = random.Random(1)  # noqa: S311 - the same names every time

@@ -33,6 +33,13 @@ def conditions_of(asked: Understanding) -> list[str]:
     return [f"{name.replace('_', ' ')} {_listed(value)}" for name, value in told.items()]
 
 
+def offers_asked_for(asked: Understanding) -> str:
+    """Where and how the query wants to watch, e.g. "platforms netflix; region US"."""
+    told = _conditions(asked)
+    named = [name for name in ("platforms", "region", "monetization") if name in told]
+    return "; ".join(f"{name} {_listed(told[name])}" for name in named)
+
+
 def _intent(asked: Understanding) -> dict[str, Any] | None:
     if asked.kind not in {"question", "person"}:
         return None

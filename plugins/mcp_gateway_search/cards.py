@@ -30,7 +30,12 @@ _RATING_SCALES = (("imdb", 1.0), ("tmdb", 1.0), ("tvmaze", 1.0), ("movielens", 2
 
 def card_of(title: Title) -> TitleItem:
     """The concise form: what is needed to tell titles apart and to choose. At most `CARD_BYTES` of JSON."""
-    card = TitleItem(
+    return TitleItem.model_validate_json(card_json(title))
+
+
+def card_json(title: Title) -> bytes:
+    """The concise form as it is sent."""
+    card = TitleItem.model_construct(  # trusted, and an index is built of millions of them
         id=title.id,
         title=clip(title.name, NAME_CHARS),
         year=title.year,
@@ -42,8 +47,9 @@ def card_of(title: Title) -> TitleItem:
         rating=rating_of(title),
         overview=_fit(title.overview, OVERVIEW_BYTES),
     )
-    excess = json_bytes(card) - CARD_BYTES
-    return card if excess <= 0 else _shortened(card, excess)
+    told = _json(card)
+    excess = len(told) - CARD_BYTES
+    return told if excess <= 0 else _json(_shortened(card, excess))
 
 
 def details_of(title: Title, offers: Iterable[Offer] = (), *, explanation: str | None = None) -> TitleDetails:
@@ -76,6 +82,7 @@ def details_of(title: Title, offers: Iterable[Offer] = (), *, explanation: str |
         season_number=title.season_number,
         episode_number=title.episode_number,
         platforms=_names(dict.fromkeys(offer.platform for offer in offers), MAX_WORDS, 40),
+        badges=_names(dict.fromkeys(badge.name for badge in title.badges), MAX_WORDS, 40),
         explanation=explanation,
     )
 
@@ -90,7 +97,11 @@ def rating_of(title: Title) -> float | None:
 
 def json_bytes(item: Identified) -> int:
     """The size of an item as it is sent."""
-    return len(item.__pydantic_serializer__.to_json(item, exclude_none=True))
+    return len(_json(item))
+
+
+def _json(item: Identified) -> bytes:
+    return item.__pydantic_serializer__.to_json(item, exclude_none=True)
 
 
 def clip(text: str, max_chars: int) -> str:

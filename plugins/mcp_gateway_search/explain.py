@@ -45,9 +45,8 @@ def _where_words_are(title: Title, words: tuple[str, ...]) -> str:
             places[place] = here
             missing = [word for word in missing if word not in present]
     parts = [f"{place}: {', '.join(found)}" for place, found in places.items()]
-    if missing:
-        parts.append(f"without: {', '.join(missing)}")
-    return "words in " + "; ".join(parts)
+    found = f"words in {'; '.join(parts)}" if parts else ""
+    return "; ".join(filter(None, (found, f"without: {', '.join(missing)}" if missing else "")))
 
 
 def _texts(title: Title) -> Iterator[tuple[str, Iterable[str]]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tantivy import FieldType, Occur, Query
+from tantivy import Occur, Query
 
 from mcp_gateway.api import InvalidParams
 from mcp_gateway.catalog.models import normalise_name
 
 from .index import TitleIndex
 from .models import Filters
-from .retrieval import any_of, phrase, unscored, year_between
-from .schema import joined, offer_terms
+from .retrieval import any_of, phrase, rated_from, unscored, year_between
+from .schema import PERSON_KEYS, joined, offer_terms
 from .understanding.words import words_of
 
 MAX_ALLOWED_SHOWN = 30
@@ -50,16 +50,21 @@ def _offers(index: TitleIndex, filters: Filters) -> list[Query]:
 
 
 def _people(index: TitleIndex, filters: Filters) -> list[Query]:
-    return [_person(index, words) for name in filters.people or () if (words := words_of(name)[0])]
+    return [query for told in filters.people or () if (query := _person(index, told)) is not None]
 
 
-def _person(index: TitleIndex, words: Sequence[str]) -> Query:
-    """Somebody of the name, or without one somebody with the words in a row in their name, in any role."""
-    key = joined(" ".join(words))
+def _person(index: TitleIndex, told: str) -> Query | None:
+    """Somebody of the name, or without one somebody with the words in a row in their name, in the role or in any."""
+    before, colon, after = told.partition(":")
+    role = next((role for role in PERSON_KEYS if colon and before.strip().lower() == role), None)
+    words, _ = words_of(after if role else told)
+    if not words:
+        return None
+    key, field = joined(" ".join(words)), PERSON_KEYS[role] if role else "person_key"
     if index.count("person_key", key):
-        return Query.term_query(index.schema, "person_key", key)
-    roles = [(Occur.Should, phrase(index.schema, role, words)) for role in ("actor", "director", "writer")]
-    return Query.boolean_query(roles)
+        return Query.term_query(index.schema, field, key)
+    fields = [role] if role else PERSON_KEYS
+    return Query.boolean_query([(Occur.Should, phrase(index.schema, field, words)) for field in fields])
 
 
 def _numbers(index: TitleIndex, filters: Filters) -> Iterable[Query]:
@@ -70,7 +75,7 @@ def _numbers(index: TitleIndex, filters: Filters) -> Iterable[Query]:
         yield year_between(index.schema, first, last)
     if filters.rating_from is not None:
         least = min(11.0, max(0.0, filters.rating_from))
-        yield Query.range_query(index.schema, "rating", FieldType.Float, lower_bound=least)
+        yield rated_from(index.schema, "rating", least)
 
 
 def _known(index: TitleIndex, indexed: str, wanted: Sequence[str] | None, *, field: str) -> list[str]:

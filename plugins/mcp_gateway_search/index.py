@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -26,6 +26,11 @@ R = TypeVar("R")
 
 # Counts of terms are asked for again and again; so many are remembered, about 3 MB.
 _COUNTS_KEPT = 20_000
+# And so many counts of facets, about 5 MB.
+_AGGREGATES_KEPT = 500
+
+# Of a whole index the names are read in parts: all at once they would take a gigabyte.
+_READ_AT_ONCE = 1000
 
 _BUILDING = "The search index is being built; try again in a moment."
 _DAMAGED = "The search index cannot be read and is being checked; try again in a moment."
@@ -94,6 +99,7 @@ class TitleIndex:
         self._searcher: Searcher | None = None
         self._values: dict[str, dict[str, str]] = {}
         self._counts: dict[tuple[str, str], int] = {}
+        self._aggregates: dict[tuple[str, bytes], Mapping[str, Any]] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -121,6 +127,7 @@ class TitleIndex:
             self._searcher = self._index.searcher()
             self._values = {}
             self._counts = {}
+            self._aggregates = {}
         self.manifest = manifest
         self._stamp = stamp
 
@@ -184,28 +191,40 @@ class TitleIndex:
         """How many titles it holds."""
         return self._searcher.num_docs if self._searcher else 0
 
-    @_guarded
     def count(self, field: str, term: str) -> int:
         """How many titles have this term. Those replaced or deleted count until their segment is merged.
 
         Asked many times in a row, so it does not look for another state of the index: call `refresh` before.
         """
         known = self._counts.get((field, term))
-        if known is None:
-            known = (self._searcher or self._current()).doc_freq(field, term)
-            if len(self._counts) < _COUNTS_KEPT:
-                self._counts[field, term] = known
-        return known
+        return self._count(field, term) if known is None else known
 
     @_guarded
-    def changed_after(self, revision: int, limit: int) -> list[NamesOf]:
+    def _count(self, field: str, term: str) -> int:
+        counted = (self._searcher or self._current()).doc_freq(field, term)
+        if len(self._counts) < _COUNTS_KEPT:
+            self._counts[field, term] = counted
+        return counted
+
+    def changed_after(self, revision: int, limit: int) -> Iterator[NamesOf]:
         """Names and people of titles that changed after this revision, in no order."""
+        hits = self._changed_after(revision, limit)
+        for start in range(0, len(hits.addresses), _READ_AT_ONCE):
+            yield from self._named(replace(hits, addresses=hits.addresses[start : start + _READ_AT_ONCE]))
+
+    @_guarded
+    def _changed_after(self, revision: int, limit: int) -> Hits:
         searcher = self._current()
         newer = Query.range_query(self.schema, "revision", FieldType.Integer, lower_bound=revision + 1)
         found = searcher.search(newer, max(1, limit), count=False)
-        hits = Hits(0, [address for _, address in found.hits], searcher)
-        named = zip(self._stored(hits, "names"), self._stored(hits, "people"), self.popularities(hits), strict=True)
-        return [NamesOf(orjson.loads(bytes(n)), orjson.loads(bytes(p)), popularity) for n, p, popularity in named]
+        return Hits(0, [address for _, address in found.hits], searcher)
+
+    @_guarded
+    def _named(self, hits: Hits) -> list[NamesOf]:
+        documents = map(hits.searcher.doc, hits.addresses)
+        told = ((bytes(document["names"][0]), bytes(document["people"][0])) for document in documents)
+        named = zip(told, self.popularities(hits), strict=True)
+        return [NamesOf(orjson.loads(n), orjson.loads(p), popularity) for (n, p), popularity in named]
 
     @_guarded
     def count_changed_after(self, revision: int) -> int:
@@ -219,9 +238,17 @@ class TitleIndex:
         return self._current().terms_with_prefix("words", "")
 
     @_guarded
-    def aggregate(self, query: Query, wanted: dict[str, Any]) -> dict[str, Any]:
-        """What tantivy counts over all titles that match."""
-        return self._current().aggregate(query, wanted)
+    def aggregate(self, query: Query, wanted: dict[str, Any]) -> Mapping[str, Any]:
+        """What tantivy counts over all titles that match. Remembered while the index stays as it is: wide results,
+        which take long to count, are those that are asked for again."""
+        searcher = self._current()
+        key = repr(query), orjson.dumps(wanted)
+        known = self._aggregates.get(key)
+        if known is None:
+            known = searcher.aggregate(query, wanted)
+            if len(self._aggregates) < _AGGREGATES_KEPT:
+                self._aggregates[key] = known
+        return known
 
     @_guarded
     def values(self, field: str) -> Mapping[str, str]:

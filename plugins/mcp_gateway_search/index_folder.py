@@ -113,6 +113,16 @@ def is_whole(generation: Path) -> bool:
         return False
 
 
+def has_unfinished_files(generation: Path) -> bool:
+    """Whether there are files of segments that are not part of the index: they are being written, or just replaced."""
+    try:
+        segments = json.loads((generation / "meta.json").read_bytes())["segments"]
+        known = {segment["segment_id"].replace("-", "") for segment in segments}
+        return any(file.stem not in known for file in generation.glob("*.store"))
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def _segment_files(generation: Path, meta: bytes) -> Iterator[Path]:
     for segment in json.loads(meta)["segments"]:
         name = segment["segment_id"].replace("-", "")

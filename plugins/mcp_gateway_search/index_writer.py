@@ -12,14 +12,15 @@ from tantivy import Document, Index, IndexWriter
 from mcp_gateway.catalog.models import Offer, Title, TitleId
 
 from .index import open_generation
-from .index_folder import IndexFolder, Manifest
+from .index_folder import IndexFolder, Manifest, has_unfinished_files
 from .schema import build_schema, document_of
 
 log = logging.getLogger(__name__)
 
 # One thread keeps documents in the catalogue's order and leaves the other cores to requests.
 WRITER_THREADS = 1
-WRITER_BYTES = 30_000_000
+# As much as the documents between two commits of a build need, so that each commit is one segment.
+WRITER_BYTES = 60_000_000
 
 
 class Update:
@@ -75,6 +76,10 @@ class Update:
             revision = max(self._last_revision, all_up_to)
             self.manifest = replace(self.manifest, revision=revision, complete=True)
         self._folder.publish(self.manifest)
+
+    def is_merging(self) -> bool:
+        """Whether segments are being made into one: there are files of segments that are not yet part of the index."""
+        return has_unfinished_files(self._folder.generation(self.manifest))
 
     def end(self) -> None:
         """Stop writing, after merges in progress."""

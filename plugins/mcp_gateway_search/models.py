@@ -64,7 +64,7 @@ class Filters(Params):
     year_from: int | None = Field(None, description="First")
     year_to: int | None = Field(None, description="Last")
     rating_from: float | None = Field(None, description="0-10")
-    people: Texts | None = Field(None, description="All of")
+    people: Texts | None = Field(None, description="All; actor:X")
     region: Annotated[str, _at_most(2)] | None = Field(None, description="e.g. US")
     monetization: list[Monetization] | None = Field(None, description="Any of")
 
@@ -141,6 +141,7 @@ class TitleDetails(TitleItem):
         ratings: As each source's own scale has it.
         popularity: From 0 to 100, comparable over the catalogue.
         platforms: Keys of the platforms that offer it somewhere.
+        badges: What platforms call it their own by, e.g. Max Original.
         explanation: Why it matched the query.
     """
 
@@ -161,6 +162,7 @@ class TitleDetails(TitleItem):
     season_number: int | None = None
     episode_number: int | None = None
     platforms: list[str] | None = None
+    badges: list[str] | None = None
     explanation: str | None = None
 
 

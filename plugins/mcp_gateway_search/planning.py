@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tantivy import Occur, Query
 
-from mcp_gateway.catalog.models import without_article
+from mcp_gateway.catalog.models import TitleId, without_article
 
 from .index import TitleIndex
 from .names import IndexNames
@@ -24,15 +24,32 @@ from .understanding.words import content_words, readings_of
 
 # So many free words and more are a description: they order what the conditions leave.
 DESCRIPTION_WORDS = 3
+# So many are a story. Whoever tells one guesses: two in three years that posts about forgotten films name are wrong.
+_LONG_DESCRIPTION_WORDS = 14
 _MOST_REQUIRED_WORDS = 8
 # More words are never all found in one title, but in its very name.
 _MOST_WORDS_OF_ONE_TITLE = 16
-# Of a long description the rarest words tell most; each takes time.
+# Of a long description the rarest words tell most, and the common ones take the time: so many words, and of those
+# beyond the first few so many occurrences in all, or this share of a large catalogue's titles.
 _MOST_TELLING_WORDS = 12
+_FEW_TELLING_WORDS = 3
+_MOST_OCCURRENCES = 15_000
+_MOST_OCCURRENCES_SHARE = 0.04
+# What so many of all titles have says nothing by where it occurs.
+_COMMON_SHARE = 0.05
 
 # A title of the very name asked for that is so much less popular than another one is treated as if it only had the
 # name in its own.
-_FAR_LESS_POPULAR = 0.35
+_FAR_LESS_POPULAR = 0.65
+
+# A page that is not full is filled with titles that have a telling word of the query in their name: one that has this
+# share of what all its words tell.
+_TELLING_SHARE = 0.25
+
+# What a telling word counts where it occurs in titles that fill a page.
+_TELLING_FIELDS = {"name": 1.0, "alternative": 0.7, "keyword": 0.5}
+# Behind the name of a film they make its sequels' names.
+_NUMBERS = ("2", "3", "4", "5", "6", "7", "8", "9", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 
 _ALIKE = 300.0
 _CREDITED = 40.0
@@ -55,6 +72,8 @@ class Plan:
         ranked: False where only conditions are asked: then popularity orders.
         weighted: Popularity is part of relevance.
         relaxed: Something the query says is not required.
+        like: Titles that are like those, to fill the page when they are few.
+        without_offers: The query says where or how to watch, and that is not required.
     """
 
     query: Query | None
@@ -62,6 +81,8 @@ class Plan:
     ranked: bool = True
     weighted: bool = True
     relaxed: bool = False
+    like: Query | None = None
+    without_offers: bool = False
 
 
 class Planner:
@@ -88,9 +109,16 @@ class Planner:
 
     @property
     def is_description(self) -> bool:
-        """Whether the query tells what happens, and names neither a title nor a person."""
+        """Whether the query tells what happens, and says neither who made it nor, in a few words, when."""
         asked = self._asked
-        return asked.kind in {"question", "words"} and not asked.people and len(asked.words) >= DESCRIPTION_WORDS
+        if asked.kind not in {"question", "words"} or asked.people or len(asked.words) < DESCRIPTION_WORDS:
+            return False
+        return self._is_long or not years(self._schema, asked.slots)
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether a query is so long that what looks like a name or a year in it may be something else."""
+        return len(self._asked.words) >= _LONG_DESCRIPTION_WORDS
 
     def plans(self) -> Iterator[Plan]:
         """What to try, the most literal first."""
@@ -104,9 +132,21 @@ class Planner:
                 yield from self._model_plans()
             case "question":
                 yield from self._question_plans()
-                yield from self._word_plans()
+                for plan in self._word_plans():
+                    yield replace(plan, relaxed=True, without_offers=self._asked.slots.asks_for_offers)
             case "name" | "words":
                 yield from self._word_plans()
+
+    def in_order(self, ids: Sequence[TitleId]) -> Plan:
+        """Those of the titles that meet the conditions, in this order; all of them for a long description."""
+        ranked = [
+            (Occur.Should, Query.const_score_query(self._term("id", title_id), float(len(ids) - place)))
+            for place, title_id in enumerate(ids)
+        ]
+        stated = [] if self._is_long else firm(self._schema, self._asked.slots)
+        required = [(Occur.Must, unscored(condition)) for condition in stated]
+        chosen = (Occur.Must, Query.boolean_query(ranked))
+        return Plan(Query.boolean_query([chosen, *required]), weighted=False, relaxed=True)
 
     def _model_plans(self) -> Iterator[Plan]:
         """The titles that a model named, then those that the question finds."""
@@ -121,8 +161,12 @@ class Planner:
             return
         telling = content_words(self._asked.words)
         if self._asked.kind == "name" or len(telling) <= _MOST_WORDS_OF_ONE_TITLE:
-            counted = None if self._asked.near else matched(self._schema, readings_of(self._asked.words))
-            yield Plan(self._matching(), counted)
+            titles = matched(self._schema, readings_of(self._asked.words))
+            if self._asked.near:
+                alike = [(Occur.Should, query) for query in (titles, *self._alike())]
+                yield Plan(self._matching(), Query.boolean_query(alike))
+            else:
+                yield Plan(self._matching(), titles, like=self._like(telling, titles))
         if any(map(self._synonyms_of, telling)):
             yield Plan(self._all_words(telling))
         known = self._rarest(telling)
@@ -131,12 +175,26 @@ class Planner:
                 yield Plan(having_most(self._schema, known), relaxed=True)
             yield Plan(self._some_words(known), relaxed=True)
 
+    def _like(self, words: Sequence[str], found: Query) -> Query | None:
+        """Other titles with telling words in their name, the rarer and the more popular the better."""
+        told = {word: self._rarity(word, "name") for word in words if self._index.count("name", word)}
+        least = _TELLING_SHARE * sum(told.values())
+        signs = [
+            (Occur.Should, Query.const_score_query(self._term(field, word), share * rarity))
+            for word, rarity in told.items()
+            if rarity >= least
+            for field, share in _TELLING_FIELDS.items()
+        ]
+        return Query.boolean_query([*signs, (Occur.MustNot, found)]) if signs and len(words) > 1 else None
+
     def _matching(self) -> Query:
         """Titles that have all words, and those whose name is one of the near ones."""
         asked, readings = self._asked, readings_of(self._asked.words)
-        named = asked.kind == "name"
+        named, bare = asked.kind == "name", without_article(readings[0].name)[:MAX_TERM_CHARS]
         best = IndexNames(self._index).most_popular(readings[0], self._filters) if named else 0.0
-        query = matching(self._schema, readings, known_from=best - _FAR_LESS_POPULAR)
+        numbered = [key for number in _NUMBERS if self._index.count("bare_key", key := f"{bare} {number}")]
+        known_from, common = best - _FAR_LESS_POPULAR, self._common(asked.words)
+        query = matching(self._schema, readings, known_from=known_from, numbered=numbered, common=common)
         return Query.disjunction_max_query([query, *self._alike()]) if asked.near else query
 
     def _alike(self) -> list[Query]:
@@ -165,24 +223,29 @@ class Planner:
         described = len(words) >= DESCRIPTION_WORDS
         people = [self._by(mention.name, ROLES[mention.role]) for mention in asked.people]
         stated, telling = firm(self._schema, asked.slots), loose(self._schema, asked.slots)
-        wanted = self._word_signs(words)
+        known = self._rarest(words)
+        fitting, beside = _fitting(telling) if described else [], self._beside(known)
         conditions = [*people, *stated] if described else [*people, *stated, *telling]
-        signs = [*_fitting(telling), *wanted] if described else wanted
+        signs = [*fitting, *self._counted(known), *beside]
         if not words:
             yield _plan(conditions, [])
-        elif len(words) <= _MOST_REQUIRED_WORDS:
-            named = (Occur.Should, matching(self._schema, readings_of(words)))  # "dune movie": Dune before its sequels
+        elif len(words) <= _MOST_REQUIRED_WORDS and self._may_have_all(words):
+            named = (
+                Occur.Should,
+                matching(self._schema, readings_of(words), common=self._common(words)),
+            )  # "dune movie": Dune before its sequels
             yield _plan([*conditions, self._all_words(words)], [named, *signs])
         if words and (people or (described and asked.slots.numbers.year_from is not None)):
             yield _plan(conditions, signs, relaxed=not described)
-        elif known := self._rarest(words):
+        elif known:
             if len(words) <= _MOST_REQUIRED_WORDS:
                 yield _plan([*conditions, having_most(self._schema, known)], signs, relaxed=True)
-            yield _plan([*conditions, self._some_words(known)], signs, relaxed=True)
+            yield _plan(conditions, [*fitting, *beside], counted=self._some_words(known), relaxed=True)
         if people:
-            yield from self._people_plans([*_fitting([*stated, *telling]), *wanted])
+            yield from self._people_plans([*_fitting([*stated, *telling]), *self._counted(known), *beside])
         elif not words and asked.slots.asks_for_offers:
-            yield _plan([*firm(self._schema, asked.slots, offers=False), *telling], [], relaxed=True)
+            plan = _plan([*firm(self._schema, asked.slots, offers=False), *telling], [], relaxed=True)
+            yield replace(plan, without_offers=True)
 
     def _people_plans(self, signs: Signs) -> Iterator[Plan]:
         """With people in whatever role, and fewer and fewer of them; in the end years and the rest only order."""
@@ -199,14 +262,20 @@ class Planner:
     def _by(self, name: str, fields: Sequence[str]) -> Query:
         return Query.boolean_query([(Occur.Should, self._term(field, joined(name))) for field in fields])
 
-    def _word_signs(self, words: Sequence[str]) -> Signs:
-        """The words wherever they are, the rarer the more they count; more in a name or a keyword.
+    def _counted(self, words: Sequence[str]) -> Signs:
+        """The words wherever they are, the rarer the more they count.
 
         tantivy's own BM25 prefers short texts: titles that hardly anything is known of.
         """
+        return [
+            (Occur.Should, Query.const_score_query(self._term("words", word), self._rarity(word))) for word in words
+        ]
+
+    def _beside(self, words: Sequence[str]) -> Signs:
+        """Words that mean the same as these, and these in a name or a keyword."""
         signs: Signs = []
-        for word in self._rarest(words):
-            for form in (word, *self._synonyms_of(word)):
+        for word in words:
+            for form in self._synonyms_of(word):
                 told = Query.const_score_query(self._every_word(form), self._rarity(form.split()[0]))
                 signs.append((Occur.Should, told))
             signs += [
@@ -223,45 +292,54 @@ class Planner:
             needed.append((Occur.Must, Query.boolean_query([(Occur.Should, form) for form in forms])))
         return Query.boolean_query(needed)
 
+    def _may_have_all(self, words: Sequence[str]) -> bool:
+        """Whether a title may have all the words: that seldom is so for many, and then costs less to know first."""
+        if len(words) < DESCRIPTION_WORDS:
+            return True
+        return self._index.search(unscored(self._all_words(words)), limit=1, weighted=False).total > 0
+
     def _every_word(self, form: str) -> Query:
         return Query.boolean_query([(Occur.Must, self._term("words", word)) for word in form.split()])
 
     def _some_words(self, known: Sequence[str]) -> Query:
         """Titles with two of the words, the rarer the more they count."""
-        told = [(Occur.Should, Query.const_score_query(self._term("words", w), self._rarity(w))) for w in known]
-        return Query.boolean_query(told, minimum_number_should_match=min(2, len(told)))
+        return Query.boolean_query(self._counted(known), minimum_number_should_match=min(2, len(known)))
 
     def _rarest(self, words: Sequence[str]) -> list[str]:
         """The known words that tell most, in the order of the query."""
-        known = [word for word in dict.fromkeys(words) if self._index.count("words", word)]
-        best = set(sorted(known, key=lambda word: self._index.count("words", word))[:_MOST_TELLING_WORDS])
-        return [word for word in known if word in best]
+        counts = {word: count for word in words if (count := self._index.count("words", word))}
+        left = max(_MOST_OCCURRENCES, self._index.size * _MOST_OCCURRENCES_SHARE)
+        best: set[str] = set()
+        for word in sorted(counts, key=counts.__getitem__)[:_MOST_TELLING_WORDS]:
+            left -= counts[word]
+            if left >= 0 or len(best) < _FEW_TELLING_WORDS:
+                best.add(word)
+        return [word for word in counts if word in best]
 
-    def _rarity(self, word: str) -> float:
-        return math.log(1 + self._index.size / max(1, self._index.count("words", word)))
+    def _common(self, words: Sequence[str]) -> frozenset[str]:
+        """The words that a good part of all titles have; none where all have been."""
+        most = self._index.size * _COMMON_SHARE
+        common = frozenset(word for word in words if self._index.count("words", word) > most)
+        return common if len(common) < len(set(words)) else frozenset()
+
+    def _rarity(self, word: str, field: str = "words") -> float:
+        return math.log(1 + self._index.size / max(1, self._index.count(field, word)))
 
     def _term(self, field: str, value: str) -> Query:
         return Query.term_query(self._schema, field, value)
 
 
-def in_order(ids: Sequence[str], index: TitleIndex) -> Plan:
-    """These titles, in this order."""
-    ranked = [
-        (Occur.Should, Query.const_score_query(Query.term_query(index.schema, "id", title_id), float(len(ids) - place)))
-        for place, title_id in enumerate(ids)
-    ]
-    return Plan(Query.boolean_query(ranked), weighted=False, relaxed=True)
-
-
-def _plan(conditions: Sequence[Query], signs: Signs, *, relaxed: bool = False) -> Plan:
+def _plan(conditions: Sequence[Query], signs: Signs, *, counted: Query | None = None, relaxed: bool = False) -> Plan:
+    """What must hold, and what only orders; `counted` does both."""
     required = [(Occur.Must, unscored(condition)) for condition in conditions]
+    if counted is not None:
+        titles = Query.boolean_query([*required, (Occur.Must, counted)])
+        return Plan(Query.boolean_query([(Occur.Must, titles), *signs]), titles, relaxed=relaxed)
+    titles = Query.boolean_query(required) if required else None
     if not signs:
-        return Plan(Query.boolean_query(required) if required else None, ranked=False, relaxed=relaxed)
-    base = (Occur.Must, Query.const_score_query(Query.all_query(), 1.0))
-    return Plan(
-        Query.boolean_query([base, *required, *signs]), Query.boolean_query(required) if required else None,
-        relaxed=relaxed,
-    )  # fmt: skip
+        return Plan(titles, ranked=False, relaxed=relaxed)
+    base = (Occur.Must, Query.const_score_query(titles or Query.all_query(), 1.0))
+    return Plan(Query.boolean_query([base, *signs]), titles, relaxed=relaxed)
 
 
 def _fitting(conditions: Sequence[Query]) -> Signs:

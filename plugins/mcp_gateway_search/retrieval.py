@@ -6,7 +6,7 @@ where the words occur, times 1 to 2 for its popularity. The tiers are so far apa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +25,9 @@ NAME_IS_QUERY = 900.0
 NAME_IS_QUERY_BUT_ARTICLE = 800.0
 NAME_IS_QUERY_WITH_OTHER_ARTICLE = 450.0
 ALTERNATIVE_IS_QUERY = 380.0
+NAME_HAS_NUMBER_BEHIND = 200.0  # a sequel: "psycho" means "Psycho II" rather than "American Psycho"
 NAME_HAS_PHRASE = 140.0
-ALTERNATIVE_HAS_PHRASE = 125.0
+ALTERNATIVE_HAS_PHRASE = 138.0
 NAME_HAS_ALL_WORDS = 50.0
 ALTERNATIVE_HAS_ALL_WORDS = 12.0
 # Shared by the words of the query, each counted wherever it occurs.
@@ -37,6 +38,9 @@ FOUND_AT_ALL = 1.0
 WORD_OF_MANY = 30.0
 
 MAX_YEAR = 10_000
+
+# So few hits are filled up with titles that are like them.
+FULL_PAGE = 10
 
 # Only so many hits can be paged through: counting to a hit costs time in proportion to its place.
 DEEPEST_HIT = 10_000
@@ -73,6 +77,14 @@ class Sought(Protocol):
     def relaxed(self) -> bool:
         """Whether something that was asked for is not required."""
 
+    @property
+    def like(self) -> Query | None:
+        """Titles that are like those, to fill the page when they are few; none of them."""
+
+    @property
+    def without_offers(self) -> bool:
+        """Whether it was asked where or how to watch, and that is not required."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -81,11 +93,15 @@ class Found:
     Attributes:
         titles: A query for all of the hits, without filters and scores; None for all titles.
         relaxed: No title has all that was asked for, these have most of it.
+        whole: So many have all that was asked for, those after them do not; None where all have.
+        without_offers: They are not offered as was asked for.
     """
 
     hits: Hits
     titles: Query | None
     relaxed: bool = False
+    whole: int | None = None
+    without_offers: bool = False
 
 
 def find(
@@ -104,10 +120,27 @@ def find(
             weighted=way.weighted,
         )
         if hits.total or found is None:
-            found = Found(hits, way.query if way.titles is None else way.titles, relaxed=way.relaxed and hits.total > 0)
+            titles = way.query if way.titles is None else way.titles
+            relaxed = way.relaxed and hits.total > 0
+            found = Found(hits, titles, relaxed=relaxed, without_offers=way.without_offers)
         if hits.total:
+            if way.like is not None and sort == "relevance" and hits.total < FULL_PAGE:
+                return _filled(index, found, with_filters(way.like, filters), limit=limit, offset=offset)
             break
     return found or Found(index.search(Query.empty_query(), limit=1), Query.empty_query())
+
+
+def _filled(index: TitleIndex, found: Found, like: Query, *, limit: int, offset: int) -> Found:
+    """The page with titles behind those found that are like them."""
+    total = found.hits.total
+    others = index.search(like, limit=FULL_PAGE - total)
+    if not others.addresses or others.searcher is not found.hits.searcher:
+        return found
+    behind = others.addresses[max(0, offset - total) :][: limit - len(found.hits.addresses)]
+    hits = Hits(total + len(others.addresses), [*found.hits.addresses, *behind], others.searcher)
+    ids = [Query.term_query(index.schema, "id", title_id) for title_id in index.ids(others)]
+    everything = Query.boolean_query([(Occur.Should, query) for query in (found.titles, *ids) if query is not None])
+    return Found(hits, everything, relaxed=found.relaxed, whole=total, without_offers=found.without_offers)
 
 
 def with_filters(query: Query | None, filters: Sequence[Query]) -> Query:
@@ -115,14 +148,24 @@ def with_filters(query: Query | None, filters: Sequence[Query]) -> Query:
     return _all_of([*filters, query] if query is not None else filters)
 
 
-def matching(schema: Schema, readings: Sequence[Reading], *, known_from: float = 0.0) -> Query:
+def matching(
+    schema: Schema,
+    readings: Sequence[Reading],
+    *,
+    known_from: float = 0.0,
+    numbered: Sequence[str] = (),
+    common: Container[str] = (),
+) -> Query:
     """Titles that have all words of a reading, scored by how well they do.
 
     Args:
         known_from: Less popular titles of the very name asked for, without a year, count as if they only had it in
             theirs: after the famous "Rocky" come its sequels, not the unknown "Rocky" of 1948.
+        numbered: Names without article that are the query and a number.
+        common: Words that so many titles have that it says nothing where they occur, and takes long to look up.
     """
-    return Query.disjunction_max_query([_reading_query(schema, reading, known_from) for reading in readings])
+    ways = [_reading_query(schema, reading, known_from, numbered, common) for reading in readings]
+    return Query.disjunction_max_query(ways)
 
 
 def having_most(schema: Schema, words: Sequence[str]) -> Query:
@@ -138,6 +181,11 @@ def year_between(schema: Schema, first: int | None, last: int | None) -> Query:
     return Query.range_query(
         schema, "year", FieldType.Integer, lower_bound=low, upper_bound=high, use_inverted_index=True
     )
+
+
+def rated_from(schema: Schema, field: str, least: float) -> Query:
+    """Titles with at least this rating. There are a hundred different ones: their lists are read, not every title's."""
+    return Query.range_query(schema, field, FieldType.Float, lower_bound=least, use_inverted_index=True)
 
 
 def any_of(schema: Schema, field: str, values: Sequence[str]) -> Query:
@@ -168,10 +216,12 @@ def _required(schema: Schema, reading: Reading) -> list[Query]:
     return required
 
 
-def _reading_query(schema: Schema, reading: Reading, known_from: float) -> Query:
-    words = tuple(dict.fromkeys(reading.words))
+def _reading_query(
+    schema: Schema, reading: Reading, known_from: float, numbered: Sequence[str], common: Container[str]
+) -> Query:
+    words = tuple(dict.fromkeys(word for word in reading.words if word not in common))
     required = _required(schema, reading)
-    tiers = Query.disjunction_max_query(list(_tiers(schema, reading, 0.0 if reading.year else known_from)))
+    tiers = Query.disjunction_max_query(list(_tiers(schema, reading, 0.0 if reading.year else known_from, numbered)))
     return Query.boolean_query(
         [
             (Occur.Must, _const(_all_of(required), FOUND_AT_ALL)),
@@ -181,7 +231,7 @@ def _reading_query(schema: Schema, reading: Reading, known_from: float) -> Query
     )
 
 
-def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0) -> Iterator[Query]:
+def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0, numbered: Sequence[str] = ()) -> Iterator[Query]:
     name = reading.name[:MAX_TERM_CHARS]
     bare = without_article(name)
     other = NAME_IS_QUERY_BUT_ARTICLE if bare == name else NAME_IS_QUERY_WITH_OTHER_ARTICLE
@@ -192,6 +242,8 @@ def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0) -> Iterato
     }
     for field, (key, score) in keys.items():
         yield _const(_popular(schema, _word(schema, field, key), known_from), score)
+    for key in numbered:
+        yield _const(_word(schema, "bare_key", key), NAME_HAS_NUMBER_BEHIND)
     yield _const(phrase(schema, "name", reading.words), NAME_HAS_PHRASE)
     yield _const(phrase(schema, "alternative", reading.words), ALTERNATIVE_HAS_PHRASE)
     yield _const(_all_words(schema, "name", reading.words), NAME_HAS_ALL_WORDS)

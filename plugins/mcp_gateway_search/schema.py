@@ -16,7 +16,7 @@ from tantivy import Schema, SchemaBuilder
 
 from mcp_gateway.catalog.models import Offer, Role, Title, normalise_name, without_article
 
-from .cards import card_of, rating_of
+from .cards import card_json, rating_of
 
 # Part of the index's folder name: raise it whenever fields, or what goes into them, change.
 FORMAT = 2
@@ -73,43 +73,50 @@ def document_of(title: Title, offers: Sequence[Offer]) -> dict[str, Any]:
     """What the index holds of a title."""
     name = normalise_name(title.name)
     alternatives = [normalise_name(other.name) for other in title.alternative_titles]
-    people: dict[str, list[str]] = {role: _people(title, role) for role in PERSON_KEYS}
+    known = {without_article(other) for other in alternatives}
+    bare = without_article(name)
     keywords = [_fold(keyword) for keyword in title.keywords]
-    keys: dict[str, Any] = {f"{role}_key": list({joined(person) for person in named}) for role, named in people.items()}
+    people = _people(title)
+    named = list(chain.from_iterable(people.values()))
     document: dict[str, Any] = {
         "id": title.id,
-        "card": card_of(title).model_dump_json(exclude_none=True).encode(),
+        "card": card_json(title),
         "names": orjson.dumps([title.name, *(other.name for other in title.alternative_titles)]),
-        "people": orjson.dumps(list({person: None for named in people.values() for person in named})),
+        "people": orjson.dumps(list(dict.fromkeys(named))),
         "name_key": name[:MAX_TERM_CHARS],
-        "bare_key": without_article(name)[:MAX_TERM_CHARS],
-        "alternative_key": list({without_article(other)[:MAX_TERM_CHARS] for other in alternatives}),
+        "bare_key": bare[:MAX_TERM_CHARS],
+        "alternative_key": list({other[:MAX_TERM_CHARS] for other in known}),
         "name": name,
         "alternative": alternatives,
-        "joined_key": list({joined(without_article(known)) for known in (name, *alternatives)}),
-        **people,
-        **keys,
-        "person_key": list({joined(person) for named in people.values() for person in named}),
+        "joined_key": list(set(map(joined, (bare, *known)))),
+        **{str(role): those for role, those in people.items()},
+        **{PERSON_KEYS[role]: list(set(map(_joined, those))) for role, those in people.items()},
+        "person_key": list(set(map(_joined, named))),
         "keyword": keywords,
-        "words": " ".join(_words(title, chain((name,), alternatives, *people.values(), keywords))),
+        "words": " ".join(_words(title, (name, *alternatives, *named, *keywords))),
         "by_name": name[:MAX_TERM_CHARS],
         "kind": title.kind,
         "genre": list(title.genres),
         "country": list(title.countries),
-        "platform": list({offer.platform for offer in offers}),
         "revision": title.revision,
-        "offer_kind": list({offer.kind.value for offer in offers}),
-        "offer": list(set(chain.from_iterable(map(_offer_terms, offers)))),
     }
+    if offers:
+        document["platform"] = list({offer.platform for offer in offers})
+        document["offer_kind"] = list({offer.kind.value for offer in offers})
+        document["offer"] = list(set(chain.from_iterable(map(_offer_terms, offers))))
     optional = {"language": title.original_language, "certification": title.certification,
                 "runtime_minutes": title.runtime_minutes, "year": title.year}  # fmt: skip
     document.update({field: value for field, value in optional.items() if value is not None})
-    return document | _orders(title)
+    document.update(_orders(title))
+    return document
 
 
 def joined(name: str) -> str:
     """A folded name without its spaces, so that "de niro" and "deniro" are one."""
     return name.replace(" ", "")[:MAX_TERM_CHARS]
+
+
+_joined = lru_cache(maxsize=10_000)(joined)
 
 
 def offer_terms(platforms: Iterable[str] | None, region: str | None, monetization: Iterable[str] | None) -> list[str]:
@@ -118,8 +125,11 @@ def offer_terms(platforms: Iterable[str] | None, region: str | None, monetizatio
     return ["|".join(combination) for combination in product(*parts)]
 
 
-def _people(title: Title, role: Role) -> list[str]:
-    return [_fold(credit.name) for credit in title.credits if credit.role == role]
+def _people(title: Title) -> dict[Role, list[str]]:
+    people: dict[Role, list[str]] = {role: [] for role in PERSON_KEYS}
+    for credit in title.credits:
+        people[credit.role].append(_fold(credit.name))
+    return people
 
 
 def _words(title: Title, texts: Iterable[str]) -> Iterable[str]:

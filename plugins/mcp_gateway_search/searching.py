@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,10 +11,10 @@ import anyio
 from tantivy import Query
 
 from mcp_gateway.api import Call, Cursors, InvalidCursor, Retriever
-from mcp_gateway.catalog.models import TitleId
+from mcp_gateway.catalog.models import Title, TitleId
 from mcp_gateway.catalog.store import Catalog
 
-from .answering import conditions_of, echo
+from .answering import conditions_of, echo, offers_asked_for
 from .budget import ITEMS_BYTES, fitting
 from .cards import details_of
 from .explain import explain
@@ -23,7 +23,7 @@ from .filters import conditions
 from .fusion import fuse
 from .index import Hits, TitleIndex
 from .models import FacetValue, Filters, SearchParams, SearchResult, TitleItem
-from .planning import Plan, Planner, in_order
+from .planning import Plan, Planner
 from .reader import QueryReader
 from .retrieval import DEEPEST_HIT, Found, find, with_filters
 from .understanding.intent import Understanding
@@ -32,6 +32,11 @@ from .understanding.words import MAX_WORDS, words_of
 # So many titles of each ranking are put together, and so long another plugin may take for its own.
 FUSED = 100
 RETRIEVER_SECONDS = 1.0
+# Of a long description the words that an overview happens to have say less than its meaning.
+WEIGHT_OF_WORDS = 0.5
+
+# In the explanation of what a retriever found.
+ALIKE = "its description is like the query"
 
 # The JSON around the value and the count of a facet's value.
 _FACET_VALUE_BYTES = 45
@@ -49,10 +54,10 @@ class TitleSearch:
         catalog: Catalog,
         cursors: Cursors,
         reader: QueryReader,
-        retriever: Callable[[], Retriever | None] = lambda: None,
+        retrievers: Callable[[], Sequence[Retriever]] = tuple,
     ) -> None:
         self._index = index
-        self._retriever = retriever
+        self._retrievers = retrievers
         self._catalog = catalog
         self._cursors = cursors
         self._reader = reader
@@ -66,16 +71,17 @@ class TitleSearch:
         place = _Place(self._cursors, words, filters, params, call)
         asked = await self._reader.read(params.query, call)
         narrowing = conditions(self._index, filters)
+        ways, by_others = await self._ways(params, asked, narrowing)
         found = find(
             self._index,
-            await self._ways(params.query, asked, narrowing),
+            ways,
             narrowing,
             sort=params.sort,
             limit=min(params.limit, DEEPEST_HIT - place.offset),
             offset=place.offset,
         )
         facets = self._facets(params, filters, found)
-        items = await self._items(found.hits, asked, params)
+        items = await self._items(found.hits, asked, params, by_others)
         kept = items[: fitting(items, ITEMS_BYTES - _bytes_of(facets))]
         reached = place.offset + len(kept)
         has_more = reached < min(found.hits.total, DEEPEST_HIT) and bool(kept)
@@ -87,19 +93,21 @@ class TitleSearch:
             has_more=has_more,
             next_cursor=place.cursor_at(reached) if has_more else None,
             truncated=len(kept) < len(items),
-            hint=self._hint(params, found, unused, reached),
+            hint=self._hint(params, asked, found, unused, reached),
         )
 
-    async def _ways(self, query: str, asked: Understanding, filters: Sequence[Query]) -> Iterator[Plan]:
-        """What to try: for a description that somebody else can find titles for, both rankings as one."""
+    async def _ways(
+        self, params: SearchParams, asked: Understanding, filters: Sequence[Query]
+    ) -> tuple[Iterator[Plan], frozenset[TitleId]]:
+        """What to try, and what others found for a description: its ranking and ours become one."""
         planner = Planner(self._index, asked, synonyms_of=self._reader.synonyms_of, filters=filters)
-        retriever = self._retriever()
-        if retriever is None or not planner.is_description:
-            return planner.plans()
-        theirs = await _retrieved(retriever, query)
+        retrievers = self._retrievers() if planner.is_description else ()
+        theirs = [await _retrieved(retriever, params.query) for retriever in retrievers]
+        if not any(theirs):
+            return planner.plans(), frozenset()
         ours = find(self._index, planner.plans(), filters, sort="relevance", limit=FUSED, offset=0)
-        fused = fuse([self._index.ids(ours.hits), theirs])
-        return chain((in_order(fused, self._index),), planner.plans())
+        fused = fuse([self._index.ids(ours.hits), *theirs], weights=[WEIGHT_OF_WORDS, *(1.0 for _ in theirs)])
+        return chain((planner.in_order(fused),), planner.plans()), frozenset(chain.from_iterable(theirs))
 
     def _facets(self, params: SearchParams, filters: Filters, found: Found) -> dict[str, list[FacetValue]] | None:
         if not params.facets:
@@ -111,27 +119,39 @@ class TitleSearch:
             lambda narrowed: with_filters(found.titles, conditions(self._index, narrowed)),
         )
 
-    async def _items(self, hits: Hits, asked: Understanding, params: SearchParams) -> Sequence[TitleItem]:
+    async def _items(
+        self, hits: Hits, asked: Understanding, params: SearchParams, by_others: Container[TitleId]
+    ) -> Sequence[TitleItem]:
         cards = self._index.cards(hits)
         if params.detail == "concise":
             return cards
-        ids = [card.id for card in cards]
+        ids = [TitleId(card.id) for card in cards]
         titles, offers = await self._catalog.get(ids), await self._catalog.offers(ids)
-        reasons = conditions_of(asked)
+        conditions = conditions_of(asked)
+
+        def reason(title: Title) -> str | None:
+            return explain(title, asked.words, [*conditions, ALIKE] if title.id in by_others else conditions)
+
         return [
-            details_of(title, offers.get(title.id, ()), explanation=explain(title, asked.words, reasons))
-            if (title := titles.get(card.id))
+            details_of(title, offers.get(title.id, ()), explanation=reason(title))
+            if (title := titles.get(title_id))
             else card
-            for card in cards
+            for title_id, card in zip(ids, cards, strict=True)
         ]
 
-    def _hint(self, params: SearchParams, found: Found, unused_words: int, reached: int) -> str | None:
+    def _hint(
+        self, params: SearchParams, asked: Understanding, found: Found, unused_words: int, reached: int
+    ) -> str | None:
         """What the caller should know or try; None when all went as asked."""
         hints = []
         if not self._index.is_complete:
             hints.append("The index is still being built: more titles will be found in a moment.")
-        if found.relaxed:
+        if found.without_offers:
+            hints.append(f"None is known to be offered as asked ({offers_asked_for(asked)}); these are without that.")
+        elif found.relaxed:
             hints.append("No title has all of it; these have most of it.")
+        if found.whole is not None:
+            hints.append(f"Only the first {found.whole} have all words; the others are like them.")
         if unused_words:
             hints.append(f"Only the first {MAX_WORDS} words were used.")
         if found.hits.total == 0:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tantivy import FieldType, Query, Schema
 
-from .retrieval import any_of, year_between
+from .retrieval import any_of, rated_from, year_between
 from .schema import offer_terms
 from .understanding.people import PersonRole
 from .understanding.slots import Slots
@@ -29,7 +29,7 @@ def firm(schema: Schema, slots: Slots, *, offers: bool = True) -> list[Query]:
         found.append(_between(schema, "runtime_minutes", numbers.minutes_from, numbers.minutes_to))
     if numbers.rating_from is not None:
         field = "imdb_rating" if numbers.rating_source == "imdb" else "rating"
-        found.append(Query.range_query(schema, field, FieldType.Float, lower_bound=numbers.rating_from))
+        found.append(rated_from(schema, field, numbers.rating_from))
     kinds = slots.kinds or (["movie"] if slots.kinds_implied else [])
     if kinds:
         found.append(any_of(schema, "kind", kinds))
@@ -57,4 +57,6 @@ def years(schema: Schema, slots: Slots, *, off_by: int = 0) -> list[Query]:
 
 
 def _between(schema: Schema, field: str, low: int | None, high: int | None) -> Query:
-    return Query.range_query(schema, field, FieldType.Integer, lower_bound=low, upper_bound=high)
+    return Query.range_query(
+        schema, field, FieldType.Integer, lower_bound=low, upper_bound=high, use_inverted_index=True
+    )

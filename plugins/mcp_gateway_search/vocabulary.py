@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from heapq import nlargest
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 # So many changed titles are looked through one by one; with more the file is renewed.
 MOST_RECENT = 2000
+MOST_WORDS_WITHOUT_FILE = 20_000
 _LONGEST_WORD = 30
 
 
@@ -82,6 +84,17 @@ class VocabularyShelf:
             await anyio.to_thread.run_sync(self._load, limiter=self._loading, abandon_on_cancel=True)
         return self._vocabulary
 
+    async def warm_up(self) -> None:
+        """Load what belongs to a large catalogue, and the libraries that it needs; a small one needs none."""
+        self._index.refresh()
+        if self._index.manifest is not None and self._index.manifest.vocabulary:
+            await anyio.to_thread.run_sync(self._warm_up, limiter=self._loading, abandon_on_cancel=True)
+
+    def _warm_up(self) -> None:
+        self._load()
+        if self._vocabulary is not None:
+            self._vocabulary.names.nearest("misspelt", most_edits=1, limit=1)
+
     def _load(self) -> None:
         manifest = self._index.manifest
         if manifest is None or manifest == self._state:
@@ -101,11 +114,11 @@ class VocabularyShelf:
     def _read(self, manifest: Manifest) -> Vocabulary:
         if self._index.folder.read() is None:
             raise ValueError("no index")
-        recent = self._index.changed_after(manifest.vocabulary_revision, MOST_RECENT)
+        recent = list(self._index.changed_after(manifest.vocabulary_revision, MOST_RECENT))
         few = FewStrings(names_of(recent))
         people = {joined(person) for title in recent for person in title.people}
         if not manifest.vocabulary:
-            return Vocabulary(few, FewStrings(_words(self._index)), None, people)
+            return Vocabulary(few, FewStrings(_commonest(_words(self._index))), None, people)
         names, words, hashes = self._base_of(self._index.folder.generation(manifest) / manifest.vocabulary)
         return Vocabulary(Both(names, few) if recent else names, words, hashes, people)
 
@@ -140,13 +153,24 @@ def renew(index: TitleIndex, folder: IndexFolder) -> None:
     manifest = index.manifest
     if manifest is None:
         return
-    everything = index.changed_after(-1, index.count_changed_after(-1))
-    names, words = arrays_of(names_of(everything)), arrays_of(_words(index))
+    people: set[str] = set()
+    everything = _noting_people(index.changed_after(-1, index.count_changed_after(-1)), people)
+    names = arrays_of(names_of(everything))
+    groups: dict[str, dict[str, Any]] = {
+        "names": names,
+        "words": arrays_of(_words(index)),
+        "people": {"hashes": hashes_of(people)},
+    }
     file = f"vocabulary-{token_hex(4)}.bin"
-    people = {"hashes": hashes_of(joined(person) for title in everything for person in title.people)}
-    write(folder.generation(manifest) / file, {"names": names, "words": words, "people": people})
+    write(folder.generation(manifest) / file, groups)
     publish_vocabulary(folder, manifest.generation, file, manifest.revision)
-    log.info("vocabulary written", extra={"titles": len(everything)})
+    log.info("vocabulary written", extra={"names": len(names["kinds"])})
+
+
+def _noting_people(titles: Iterable[NamesOf], people: set[str]) -> Iterator[NamesOf]:
+    for title in titles:
+        people.update(map(joined, title.people))
+        yield title
 
 
 def names_of(titles: Iterable[NamesOf]) -> dict[str, tuple[int, float]]:
@@ -165,6 +189,13 @@ def names_of(titles: Iterable[NamesOf]) -> dict[str, tuple[int, float]]:
         for person in title.people:
             add(person, PERSON, title.popularity)
     return known
+
+
+def _commonest(words: dict[str, tuple[int, float]]) -> dict[str, tuple[int, float]]:
+    """As many as can be looked through one by one, while a large index has no file yet."""
+    if len(words) <= MOST_WORDS_WITHOUT_FILE:
+        return words
+    return dict(nlargest(MOST_WORDS_WITHOUT_FILE, words.items(), key=lambda word: word[1][1]))
 
 
 def _words(index: TitleIndex) -> dict[str, tuple[int, float]]:

@@ -11,7 +11,7 @@ import pytest
 from mcp_gateway.api import Answer, Call, Question, SamplingAnswer, SamplingRequest, Unavailable
 from mcp_gateway.call import NoClient
 from mcp_gateway_search.models import SearchParams, SearchResult
-from mcp_gateway_search.reader import QueryReader
+from mcp_gateway_search.reader import Models, QueryReader
 from mcp_gateway_search.searching import TitleSearch
 from mcp_gateway_search.tests.library import LIBRARY
 from mcp_gateway_search.tests.world import World, open_world
@@ -64,7 +64,7 @@ class Answers:
 
 def asking(world: World, seconds: float = 5.0) -> tuple[TitleSearch, QueryReader]:
     """A search that may ask models."""
-    reader = QueryReader(world.index, Lexicon.read(), cache=Answers(), ask_seconds=seconds)
+    reader = QueryReader(world.index, Lexicon.read(), Models(Answers(), ask_seconds=seconds))
     return TitleSearch(world.index, world.catalog, world.searching._cursors, reader), reader
 
 

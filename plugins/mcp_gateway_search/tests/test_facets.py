@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +137,17 @@ async def test_an_answer_with_very_many_values_stays_within_its_size(tmp_path: A
     assert result.facets is not None
     assert len(result.facets["genres"]) == 30
     assert len(result.model_dump_json(exclude_none=True).encode()) < 60_000
+
+
+async def test_counts_that_are_remembered_follow_a_change(tmp_path: Path) -> None:
+    async with open_world(tmp_path, [title("tt1", "Dune", 1984, genres=("Drama",))]) as world:
+        first = await world.search("", facets=["genres"])
+        again = await world.search("", facets=["genres"])
+        await world.put(title("tt2", "Alien", 1979, genres=("Drama", "Horror")))
+        changed = await world.search("", facets=["genres"])
+
+    assert first.facets == again.facets
+    assert first.facets is not None
+    assert [(value.value, value.count) for value in first.facets["genres"]] == [("Drama", 1)]
+    assert changed.facets is not None
+    assert [(value.value, value.count) for value in changed.facets["genres"]] == [("Drama", 2), ("Horror", 1)]

@@ -28,7 +28,7 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]
     """The 5,000 most popular titles of the real catalogue."""
     with gzip.open(DATA / "catalogue-small.jsonl.gz") as lines:
         parsed = [parse_line(line) for line in lines]
-    records = [SourceRecord("jsonl", title.id, title.facts, own_id=title.id) for title in parsed]
+    records = [SourceRecord("jsonl", title.key, title.facts, own_id=title.own_id) for title in parsed]
     async with open_world(tmp_path_factory.mktemp("real"), records) as world:
         await world.keeper.renew_vocabulary()
         yield world

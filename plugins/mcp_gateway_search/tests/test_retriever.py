@@ -44,7 +44,7 @@ class Fixed:
 def with_retriever(world: World, retriever: Fixed) -> TitleSearch:
     """The world's search, with another plugin's retriever."""
     old = world.searching
-    return TitleSearch(world.index, world.catalog, old._cursors, old._reader, lambda: retriever)
+    return TitleSearch(world.index, world.catalog, old._cursors, old._reader, lambda: [retriever])
 
 
 async def ids(search: TitleSearch, query: str, filters: Filters | None = None) -> list[str]:
@@ -71,13 +71,23 @@ async def test_filters_hold_for_what_the_retriever_finds(tmp_path: Path) -> None
     assert found == ["tt0098635"]
 
 
-@pytest.mark.parametrize("query", ["alien", "the dark knigth", "keanu reeves", "crime films with al pacino", ""])
+FACTS = ["alien", "the dark knigth", "keanu reeves", "crime films with al pacino", "1994 movie bomb bus city", ""]
+
+
+@pytest.mark.parametrize("query", FACTS)
 async def test_names_people_and_conditions_are_not_put_to_it(tmp_path: Path, query: str) -> None:
     retriever = Fixed("tt0098635")
     async with open_world(tmp_path, LIBRARY) as world:
         assert await ids(with_retriever(world, retriever), query) == await world.ids(query)
 
     assert retriever.queries == []
+
+
+async def test_a_long_story_may_be_wrong_about_the_year(tmp_path: Path) -> None:
+    """Whoever tells it says when they saw the film, and guesses."""
+    story = "it was on around 2020 about creature aboard lonely ship eating crew one after another nobody hears"
+    async with open_world(tmp_path, LIBRARY) as world:
+        assert "tt0078748" in await ids(with_retriever(world, Fixed("tt0078748")), story)
 
 
 @pytest.mark.parametrize("retriever", [Fixed(fault=RuntimeError("broken")), Fixed(never=True), Fixed("unknown-id")])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 
 from mcp_gateway.api import Call
-from mcp_gateway_search import vocabulary
+from mcp_gateway_search import reader, vocabulary
 from mcp_gateway_search.reader import QueryReader
 from mcp_gateway_search.tests.library import LIBRARY
 from mcp_gateway_search.tests.world import World, open_world, title, world_of
@@ -110,3 +111,66 @@ async def test_a_reader_takes_up_the_renewed_vocabulary(tmp_path: Path) -> None:
         await world.keeper.renew_vocabulary()
 
         assert (await world.search("zanzibra nights")).query.corrected == "zanzibar nights"
+
+
+async def test_a_large_catalogue_is_loaded_before_the_first_misspelt_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "WARM_UP_AFTER_SECONDS", 0)
+    async with open_world(tmp_path, LIBRARY) as world:
+        await world.keeper.renew_vocabulary()
+        warm = QueryReader(world.index, Lexicon.read())
+        await warm.warm_up()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(anyio.to_thread, "run_sync", None)
+            asked = await warm.read("goodfelas", Call())
+
+        assert asked.correction is not None
+        assert asked.correction.text == "goodfellas"
+
+
+async def test_a_small_catalogue_loads_nothing_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "WARM_UP_AFTER_SECONDS", 0)
+    async with open_world(tmp_path, LIBRARY[:5]) as world:
+        with monkeypatch.context() as patch:
+            patch.setattr(anyio.to_thread, "run_sync", None)
+            await QueryReader(world.index, Lexicon.read()).warm_up()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "", "?!…—", "\x00\x01\x02", "\u202eknight dark\u202c", "الفارس المظلم", "האביר האפל", "ダークナイト",
+        "x" * 10_000, "é" * 9_999, "goodfelas " * 1000, "with " * 2000, "starring aaa bbb " * 580, "1999 " * 2000,
+        "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 190, "\U000e0041" * 40, "🦇🦇🦇", "0" * 120, " ",
+        "\ud800 lone",
+    ],
+)  # fmt: skip
+async def test_hostile_queries_are_understood_with_a_file(tmp_path: Path, query: str) -> None:
+    async with open_world(tmp_path, LIBRARY) as world:
+        await world.keeper.renew_vocabulary()
+
+        result = await world.search(query)
+
+        assert len(result.model_dump_json(exclude_none=True)) < 60_000
+
+
+async def test_one_title_is_found_with_an_error(tmp_path: Path) -> None:
+    async with open_world(tmp_path, [title("tt1", "Goodfellas", 1990)]) as world:
+        assert await world.ids("goodfelas") == ["tt1"]
+        assert await world.ids("nothing like it") == []
+
+
+async def test_a_large_index_without_a_file_looks_through_its_commonest_words_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the file is written, each misspelt query is held against them one by one."""
+    monkeypatch.setattr(vocabulary, "MOST_WORDS_WITHOUT_FILE", 1)
+    records = [title(f"tt{number}", f"Castle {word}", 2000) for number, word in enumerate(("walls", "doors", "halls"))]
+    async with open_world(tmp_path, records) as world:
+        loaded = await vocabulary.VocabularyShelf(world.index).current(5)
+
+        assert loaded is not None
+        assert [near.text for near in loaded.words.nearest("castel", most_edits=2)] == ["castle"]
+        assert not loaded.words.nearest("door", most_edits=2)

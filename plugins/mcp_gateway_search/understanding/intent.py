@@ -34,7 +34,7 @@ class Understanding:
         near: Names like the one written, likeliest first: their titles follow the best one's.
         confidence: From 0 to 1, how much of the query was understood.
         did_you_mean: Another way to take it, folded; None when there is no doubt.
-        source: Who understood it: these rules, or the client's model.
+        source: Who understood it: these rules, or a model.
     """
 
     kind: QueryKind

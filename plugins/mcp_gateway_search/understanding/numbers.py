@@ -71,6 +71,13 @@ _RATING = (
     re.compile(rf"\b{_VALUE} or (?:more|higher|above|better) on (imdb)\b"),
 )
 
+_ANY_YEAR = re.compile(_YEAR)
+# Without one of these words there is no running time, no rating.
+_TIME_HINTS = frozenset(("hour", "hours", "hr", "hrs", "h", "minute", "minutes", "min", "mins", "m"))
+_RATING_HINTS = frozenset((
+    "score", "scores", "scoring", "rating", "ratings", "rated", "stars", "points", "imdb", "10",
+))  # fmt: skip
+
 # In a description these tell the time of the story, not of the film.
 _STORY_TIME = re.compile(r"(?:set|takes? place|back|war|man|world)(?: (?:in|during)(?: the)?)?$|during(?: the)?$")
 
@@ -101,8 +108,10 @@ def take_numbers(text: QueryText) -> Numbers:
     found = Numbers()
     if not any(character.isdigit() for character in text.left) and not _has_number_word(text.left):
         return found
-    _take_times(text, found)
-    _take_ratings(text, found)
+    if text.had_any(_TIME_HINTS):
+        _take_times(text, found)
+    if text.had_any(_RATING_HINTS):
+        _take_ratings(text, found)
     _take_years(text, found)
     return found
 
@@ -158,17 +167,20 @@ def _take_years(text: QueryText, found: Numbers) -> None:
         year = next((group for group in match.groups() if group), None)
         return year is not None and _bound(found, int(year), None)
 
-    text.take(_RANGE, between)
-    text.take(_PAIR, between)
-    text.take(_AFTER, lambda match: _bound(found, int(match[1]) + 1, None))
-    text.take(_SINCE, since)
-    text.take(_BEFORE, lambda match: _bound(found, None, int(match[1]) - 1))
-    text.take(_UNTIL, lambda match: _bound(found, None, int(match[1])))
+    if _ANY_YEAR.search(text.left):
+        text.take(_RANGE, between)
+        text.take(_PAIR, between)
+        text.take(_AFTER, lambda match: _bound(found, int(match[1]) + 1, None))
+        text.take(_SINCE, since)
+        text.take(_BEFORE, lambda match: _bound(found, None, int(match[1]) - 1))
+        text.take(_UNTIL, lambda match: _bound(found, None, int(match[1])))
     decade, single = _DECADE.search(text.left), _SINGLE.search(text.left)
     if decade and single and single.start() < decade.start():  # what is said first tells the film's time
         text.take(_SINGLE, lambda match: _single(text, match, found))
-    text.take(_DECADE, lambda match: _decade(text, match, found))
-    text.take(_SINGLE, lambda match: _single(text, match, found))
+    if decade:
+        text.take(_DECADE, lambda match: _decade(text, match, found))
+    if single:
+        text.take(_SINGLE, lambda match: _single(text, match, found))
 
 
 def _single(text: QueryText, match: re.Match[str], found: Numbers) -> bool:

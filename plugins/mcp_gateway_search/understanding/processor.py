@@ -6,7 +6,7 @@ What is written as the catalogue writes it is never changed. What is changed is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mcp_gateway.catalog.models import without_article
@@ -77,6 +77,15 @@ class MisspeltNames(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken from the text of a query so far."""
+
+    text: QueryText
+    slots: Slots
+    people: list[Mention]
+
+
 class QueryProcessor:
     """Understands queries. Everything is in memory: well below a millisecond."""
 
@@ -103,7 +112,8 @@ class QueryProcessor:
         name = " ".join(words)
         if self._is_person(words):
             return Understanding("person", words, 1.0, person=name)
-        question = self._question(query, misspelt, correct=False)
+        taken = self._take(query, misspelt)
+        question = _question(taken)
         if question.kind == "question":
             if len(words) <= _LONGEST_NAME_WORDS and self._is_in_known_name(words, question):
                 return Understanding("words", words, 0.9)
@@ -112,7 +122,7 @@ class QueryProcessor:
         return (
             self._spaced(name)
             or (self._near(words, misspelt) if misspelt else None)
-            or self._respelt(query, words, question, misspelt)
+            or self._respelt(words, taken, question, misspelt)
         )
 
     def _is_in_known_name(self, words: Sequence[str], question: Understanding) -> bool:
@@ -188,19 +198,22 @@ class QueryProcessor:
         )
 
     def _respelt(
-        self, query: str, words: tuple[str, ...], question: Understanding, misspelt: MisspeltNames | None
+        self, words: tuple[str, ...], taken: Taken, question: Understanding, misspelt: MisspeltNames | None
     ) -> Understanding:
         """The question with its misspelt people and words put right."""
         if misspelt is None or self._all_known(words, least=1):
             return question
-        nearer = self._question(query, misspelt)
+        nearer = _question(self._with_misspelt_people(taken, misspelt))
         if len(nearer.people) > len(question.people) or _is_narrow(nearer):
             return nearer
         fixed = self._respell(words, misspelt)
         if not fixed.changed:
             return nearer
         text = " ".join(fixed.words)
-        return _respelt(self.exact(text) or self._question(text, misspelt), fixed)
+        exact = self.exact(text)
+        if exact is None:
+            exact = _question(self._with_misspelt_people(self._take(text, misspelt), misspelt))
+        return _respelt(exact, fixed)
 
     def _respell(self, words: Sequence[str], misspelt: MisspeltNames) -> Respelt:
         """The words with those corrected that no title has."""
@@ -213,33 +226,42 @@ class QueryProcessor:
 
         return respell(words, knows=knows, is_common=is_common, like=Both(misspelt.words, self._lexicon_words))
 
-    def _question(self, query: str, misspelt: MisspeltNames | None, *, correct: bool = True) -> Understanding:
-        """The conditions in a query, and the words beside them."""
+    def _take(self, query: str, misspelt: MisspeltNames | None) -> Taken:
+        """The conditions in a query and the people named as they are written."""
         text = QueryText(query)
         slots = take_slots(text, self._lexicon)
-        people = take_people(text, self._names.titles_of, misspelt.possible_people if misspelt else None)
-        if misspelt is not None and correct:
-            people += take_misspelt_people(
-                text, people, knows_word=self._knows, nearest=lambda written: _nearest_person(written, misspelt)
-            )
-        said = text.telling_words(CUE_WORDS if people else frozenset())
-        words = tuple(word for part in said for word in part.split())
-        wrong = [mention for mention in people if mention.name != mention.written]
-        conditions = slots.any or slots.noun or bool(people)
-        return Understanding(
-            "question" if conditions else "words",
-            words if conditions else words_of(query)[0],
-            _confidence(slots, people, words),
-            slots=slots,
-            people=tuple(people),
-            correction=_people_corrected(text.folded, wrong) if wrong else None,
+        possible = misspelt.possible_people if misspelt else None
+        return Taken(text, slots, take_people(text, self._names.titles_of, possible))
+
+    def _with_misspelt_people(self, taken: Taken, misspelt: MisspeltNames) -> Taken:
+        """What was taken, with those who are nearly named; it is taken from the same text."""
+        more = take_misspelt_people(
+            taken.text, taken.people, knows_word=self._knows, nearest=lambda written: _nearest_person(written, misspelt)
         )
+        return Taken(taken.text, taken.slots, [*taken.people, *more])
 
     def _knows(self, word: str) -> bool:
         return not is_correctable(word) or self._names.titles_with(word) >= _SURELY_KNOWN
 
     def _all_known(self, words: Sequence[str], least: int = _SURELY_KNOWN) -> bool:
         return all(word in FILLERS or self._names.titles_with(word) >= least for word in words)
+
+
+def _question(taken: Taken) -> Understanding:
+    """The conditions of a query, and the words beside them."""
+    text, slots, people = taken.text, taken.slots, taken.people
+    said = text.telling_words(CUE_WORDS if people else frozenset())
+    words = tuple(word for part in said for word in part.split())
+    wrong = [mention for mention in people if mention.name != mention.written]
+    conditions = slots.any or slots.noun or bool(people)
+    return Understanding(
+        "question" if conditions else "words",
+        words if conditions else words_of(text.query)[0],
+        _confidence(slots, people, words),
+        slots=slots,
+        people=tuple(people),
+        correction=_people_corrected(text.folded, wrong) if wrong else None,
+    )
 
 
 def _nearest_person(written: str, misspelt: MisspeltNames) -> str | None:

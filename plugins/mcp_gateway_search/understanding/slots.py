@@ -21,12 +21,16 @@ _CERTIFIED = re.compile(
     rf"|({_ONE_OF}) (?:rated|rating|certified)"
     rf"|({_CLEAR})(?= |$)|(pg|r)(?= (?:\w+ )?(?:movie|film|flick|comed|thriller)))\b"
 )
+_CERTIFIED_HINTS = frozenset((
+    "rated", "rating", "certified", "certificate", "certification", "nc", "pg", "tv", "r",
+))  # fmt: skip
 _LANGUAGE_NOISE = r"(?: language| speaking| spoken| lang)?"
 _MONETIZATION = {
     "free": "free", "for free": "free", "to rent": "rent", "to buy": "buy", "with ads": "ads", "in cinemas": "cinema",
     "in theaters": "cinema",
 }  # fmt: skip
 _PAID = re.compile(rf"\b(?:available )?({'|'.join(sorted(_MONETIZATION, key=len, reverse=True))})(?= on\b|$)")
+_PAID_HINTS = frozenset(phrase.split()[-1] for phrase in _MONETIZATION)
 _PLATFORM_CUE = re.compile(r"(?:^| )(?:available |streaming |watch |is )*(?:on|at|via|from)$")
 _REGION_CUE = re.compile(r"(?:^| )(?:available |streaming |watch |is )*(?:in)$")
 # Short names of platforms are words as well ("max"): they need "on" before them.
@@ -76,9 +80,11 @@ class Slots:
 def take_slots(text: QueryText, lexicon: Lexicon) -> Slots:
     """Take the conditions that the text has."""
     found = Slots()
-    text.take(_CERTIFIED, lambda match: _certify(found, match))
+    if text.had_any(_CERTIFIED_HINTS):
+        text.take(_CERTIFIED, lambda match: _certify(found, match))
     found.numbers = take_numbers(text)
-    text.take(_PAID, lambda match: _pay(found, match))
+    if text.had_any(_PAID_HINTS):
+        text.take(_PAID, lambda match: _pay(found, match))
     _take_phrases(text, lexicon, found)
     return found
 

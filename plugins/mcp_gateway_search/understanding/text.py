@@ -52,8 +52,12 @@ class QueryText:
     """A folded query. `take` removes what was understood."""
 
     def __init__(self, query: str) -> None:
+        self.query = query
         self.folded = fold(query)
         self.left = self.folded
+        self._words = frozenset(self.folded.split())
+        self._tokens: list[Token] = []
+        self._tokens_of: str | None = None
 
     def take(self, pattern: re.Pattern[str], use: Callable[[re.Match[str]], bool]) -> None:
         """Hand each match to `use`, and remove those that it accepts."""
@@ -64,13 +68,20 @@ class QueryText:
                 self.remove(found.start(), found.end())
             found = pattern.search(self.left, found.end())
 
+    def had_any(self, words: frozenset[str]) -> bool:
+        """Whether the query has one of the words: where patterns need one, this saves a search for them."""
+        return not self._words.isdisjoint(words)
+
     def remove(self, start: int, end: int) -> None:
         """Put a barrier in place of a stretch."""
         self.left = f"{self.left[:start]}{_BARRIER * (end - start)}{self.left[end:]}"
 
     def tokens(self) -> list[Token]:
         """The words that are left, and barriers."""
-        return [Token(found[0], found.start(), found.end()) for found in _TOKEN.finditer(self.left)]
+        if self._tokens_of != self.left:
+            self._tokens = [Token(found[0], found.start(), found.end()) for found in _TOKEN.finditer(self.left)]
+            self._tokens_of = self.left
+        return self._tokens
 
     def words(self) -> list[str]:
         """The words that are left."""

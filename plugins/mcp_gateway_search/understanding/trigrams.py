@@ -67,15 +67,11 @@ class TrigramIndex:
     def _sharing(self, wanted: str, most_edits: int, kinds: int) -> NDArray[np.generic]:
         """Numbers of the strings of such a length that share most trigrams."""
         first, end = self._stretch(len(wanted), most_edits)
-        grams = _grams_of(wanted)
         # Of the postings' own type: numpy would convert a whole list to compare it with another.
         ends = np.array((first, end), np.uint32)
-        parts = self._rarest([self._part(gram, ends) for gram in grams])
-        shared = np.bincount(np.concatenate(parts) - ends[0], minlength=1)
+        parts = self._rarest([self._part(gram, ends) for gram in _grams_of(wanted)])
         enough = max(min(2, len(parts)), len(parts) - _TRIGRAMS_PER_EDIT * most_edits)
-        numbers = np.flatnonzero(shared >= enough)
-        counts = shared[numbers]
-        numbers = numbers + first
+        numbers, counts = _repeated(np.concatenate(parts), enough)
         if kinds != ANY_KIND:
             right = (self._kinds[numbers] & kinds) != 0
             numbers, counts = numbers[right], counts[right]
@@ -107,6 +103,27 @@ class TrigramIndex:
 
     def _known(self, number: int) -> tuple[int, float]:
         return int(self._kinds[number]), int(self._popularity[number]) / POPULARITY_STEPS
+
+
+def _repeated(numbers: NDArray[np.uint32], enough: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """The numbers that are there so often, and how often; `numbers` is left sorted.
+
+    Sorting ten thousand takes less time than to count within the range of all strings, and does not grow with it.
+    """
+    numbers.sort()
+    last = max(0, len(numbers) - enough + 1)
+    # A number is there often enough where it stands again so many places on: once for each time more than enough.
+    often = numbers[(numbers[enough - 1 :] == numbers[:last]).nonzero()[0]]
+    if not len(often):
+        return often, np.zeros(0, np.int64)
+    first = np.empty(len(often), np.bool_)
+    first[0] = True
+    np.not_equal(often[1:], often[:-1], out=first[1:])
+    starts = first.nonzero()[0]
+    counts = np.empty(len(starts), np.int64)
+    counts[:-1] = starts[1:]
+    counts[-1] = len(often)
+    return often[starts], counts - starts + (enough - 1)
 
 
 def arrays_of(strings: Known) -> dict[str, NDArray[np.generic]]:

@@ -1,0 +1,1 @@
+"""The engines that search is measured beside."""
