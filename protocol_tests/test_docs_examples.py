@@ -18,7 +18,8 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
-from mcp_gateway_ingestion.jsonl import BadRecord, parse_line
+from mcp_gateway_ingestion.jsonl import parse_line
+from mcp_gateway_ingestion.parsed import BadRecord
 from mcp_types import ResourceTemplateReference
 
 from mcp_gateway.config import load
@@ -32,6 +33,7 @@ FOLLOWED = [
     DOCS / "tutorial.md",
     GUIDE,
     DOCS / "how-to" / "take-in-a-catalogue.md",
+    DOCS / "how-to" / "add-a-platform.md",
     DOCS / "how-to" / "diagnose-a-problem.md",
 ]
 SOON_SECONDS = 10
