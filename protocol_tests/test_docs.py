@@ -14,7 +14,7 @@ from mcp_gateway_ingestion import jsonl
 from mcp_gateway_ingestion.pipeline import IngestReport
 
 from mcp_gateway import errors, hookspecs
-from mcp_gateway.cli.app import app
+from mcp_gateway.cli.app import command_line
 from mcp_gateway.config import load
 from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.gateway import Gateway
@@ -98,7 +98,7 @@ def test_every_hook_error_and_command_is_in_the_reference() -> None:
     page = (REFERENCE / "errors.md").read_text("utf-8")
 
     assert headings("hooks.md") == hooks
-    assert headings("commands.md") == set(commands("media-gateway", typer.main.get_command(app)))
+    assert headings("commands.md") == set(commands("media-gateway", typer.main.get_command(command_line())))
     for name, cls in vars(errors).items():
         if (
             isinstance(cls, type)

@@ -23,7 +23,7 @@ from mcp_gateway.api import Call
 from mcp_gateway.cache.cache import Cache
 from mcp_gateway.catalog import events
 from mcp_gateway.catalog.store import Catalog
-from mcp_gateway.cli.app import app
+from mcp_gateway.cli.app import command_line
 from mcp_gateway.config import load
 from mcp_gateway.contributions import Registered, RegisteredPrompt
 from mcp_gateway.gateway import Gateway
@@ -327,7 +327,7 @@ def commands_page() -> Iterator[str]:
 Exit codes: 0 done, 1 failed, 2 wrong usage. `--help` explains each command, `media-gateway --version` prints the
 version. In a checkout the command is `.venv/bin/media-gateway`.
 """
-    yield from command_section("media-gateway", typer.main.get_command(app))
+    yield from command_section("media-gateway", typer.main.get_command(command_line()))
 
 
 def command_section(name: str, command: Any) -> Iterator[str]:

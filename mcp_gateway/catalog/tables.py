@@ -26,7 +26,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
 )
 
 metadata = MetaData()
@@ -137,9 +136,6 @@ title_sources = Table(
     sqlite_with_rowid=False,
 )
 
-# Of the few offers that have an end ahead of them.
-_ENDS = text("ended_at IS NULL AND valid_until IS NOT NULL")
-
 # `observed_at` is of the observation that the offer dates from, `seen_at` of the last one that told of it: what was
 # observed before that changes nothing. An offer that ended keeps its row, or an older observation would bring it back.
 # `missed_at`: a listing that should name it did not, and it has not been decided yet what to make of that.
@@ -166,7 +162,7 @@ offers = Table(
     Column("ended_at", UtcTime),
     Column("missed_at", UtcTime),
     Index("offers_by_platform", "platform", "region"),
-    Index("offers_by_end", "valid_until", postgresql_where=_ENDS, sqlite_where=_ENDS),
+    Index("offers_by_end", "valid_until"),  # of those that end; saying so here loads the dialects of both databases
     sqlite_with_rowid=False,
 )
 

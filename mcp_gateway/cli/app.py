@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from mcp_gateway import __version__
-from mcp_gateway.cli import administration, doctor, ingest, operations, serve
+from mcp_gateway.cli import serve
 from mcp_gateway.errors import (
     GatewayError,
     InternalError,
@@ -29,22 +29,34 @@ log = logging.getLogger(__name__)
 
 SEE_WHY = "Run it again with MEDIA_GATEWAY_LOG__LEVEL=debug to see why."
 
-app = typer.Typer(
-    name="media-gateway",
-    help="An MCP server through which AI agents find, choose and keep watching films and series.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("serve")(serve.serve)
-app.command("tools")(operations.tools)
-app.command("call")(operations.call)
-app.command("ingest")(ingest.ingest)
-app.command("doctor")(doctor.doctor)
-app.add_typer(administration.plugin_app, name="plugin")
-app.add_typer(administration.config_app, name="config")
-app.add_typer(administration.db_app, name="db")
+
+def command_line(*, only_serve: bool = False) -> typer.Typer:
+    """All commands; or only the one that stays for long, without the modules of the others in memory."""
+    app = typer.Typer(
+        name="media-gateway",
+        help="An MCP server through which AI agents find, choose and keep watching films and series.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_options)
+    app.command("serve")(serve.serve)
+    if not only_serve:
+        _add_others(app)
+    return app
+
+
+def _add_others(app: typer.Typer) -> None:
+    from mcp_gateway.cli import administration, doctor, ingest, operations
+
+    app.command("tools")(operations.tools)
+    app.command("call")(operations.call)
+    app.command("ingest")(ingest.ingest)
+    app.command("doctor")(doctor.doctor)
+    app.add_typer(administration.plugin_app, name="plugin")
+    app.add_typer(administration.config_app, name="config")
+    app.add_typer(administration.db_app, name="db")
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,8 +65,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
     ] = False,
@@ -66,6 +77,7 @@ def run() -> None:
     """Run the command line and exit."""
     logging.getLogger().handlers = [logging.NullHandler()]  # until a command says otherwise
     try:
+        app = command_line(only_serve=sys.argv[1:2] == ["serve"])
         code = app(standalone_mode=False) or 0
     except BaseException as error:
         code = _tell(first_of(error))

@@ -165,7 +165,7 @@ async def test_an_import_that_fails_leaves_nothing(
     async def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(outbox, "append", fail)
+    monkeypatch.setattr(outbox, "append_facts", fail)
     before = await rows_of(db)
 
     with pytest.raises(RuntimeError, match="disk full"):
