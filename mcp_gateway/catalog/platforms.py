@@ -108,17 +108,22 @@ class Rejected:
 
 
 class PlatformNormalizer(Protocol):
-    """Reads the payloads of one platform. Registered with `register_platforms`.
+    """Reads the payloads of one platform. Registered with `register_platforms`."""
 
-    Attributes:
-        key: The platform's key in offers, e.g. `hbo_max`.
-        name: What people call it.
-        link_hosts: The hosts that its links may have; a link to another host is not kept.
-    """
+    @property
+    def key(self) -> str:
+        """The platform's key in offers, e.g. `hbo_max`."""
+        ...
 
-    key: str
-    name: str
-    link_hosts: frozenset[str]
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def link_hosts(self) -> frozenset[str]:
+        """The hosts that its links may have; a link to another host is not kept."""
+        ...
 
     def normalize(self, payload: Any, seen: Sighting) -> PlatformRecord | Rejected:
         """Read one payload: any JSON value, in any of the shapes that the platform's sources use.

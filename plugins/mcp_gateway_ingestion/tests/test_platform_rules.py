@@ -8,7 +8,7 @@ import pytest
 
 from mcp_gateway.catalog.models import OfferKind
 from mcp_gateway.catalog.platforms import PlatformNormalizer, PlatformRecord, Rejected, Sighting, Unknown
-from mcp_gateway_ingestion.platforms import BUILT_IN
+from mcp_gateway_ingestion.platforms import BUILT_IN, OnFirstUse
 from mcp_gateway_ingestion.platforms.fields import Notes, as_number, day, moment, names, number, shown, text
 from mcp_gateway_ingestion.platforms.hbo_max import HBO_MAX
 from mcp_gateway_ingestion.platforms.hbo_max_links import HboLink, deep_links, page_link, parse_link, watch_link
@@ -327,3 +327,11 @@ def test_the_built_in_platforms_are_those_of_the_contract_once_each() -> None:
     assert [normalizer.key for normalizer in BUILT_IN] == [
         "netflix", "prime_video", "disney_plus", "hulu", "hbo_max", "apple_tv", "paramount", "peacock", "generic",
     ]  # fmt: skip
+
+
+def test_a_built_in_platform_is_the_one_that_its_module_has() -> None:
+    for normalizer in BUILT_IN:
+        assert isinstance(normalizer, OnFirstUse)
+        behind = normalizer.normalizer
+
+        assert (behind.key, behind.name, behind.link_hosts) == (normalizer.key, normalizer.name, normalizer.link_hosts)
