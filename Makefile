@@ -8,13 +8,13 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make run     serve on http://127.0.0.1:8765 and print what to open"
+	@echo "make run     serve on http://127.0.0.1:8765, or another PORT=8766, and print what to open"
 	@echo "make test    run every test; installs the servers they need where it may"
 	@echo "make check   format, lint and type checks"
 	@echo "make bench   the benchmarks"
 
 run: $(VENV)/.run
-	@$(BIN)/media-gateway serve --transport http
+	@$(BIN)/media-gateway serve --transport http $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.dev
 	@sh scripts/test_servers.sh

@@ -58,6 +58,7 @@ class Gateway:
         settings: All settings.
         plugins: Instead of the installed ones: modules or objects with hooks, for tests.
         only: Start no other plugins than these.
+        one_shot: It runs for one command; see `Services.one_shot`.
         clock: Instead of the machine's.
     """
 
@@ -75,6 +76,7 @@ class Gateway:
         plugins: Sequence[Any] | None = None,
         *,
         only: Collection[str] | None = None,
+        one_shot: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
@@ -90,6 +92,7 @@ class Gateway:
         self._reports: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {}
         self._given = plugins
         self._only = only
+        self._one_shot = one_shot
         self.plugins: list[Plugin] = []
 
     @property
@@ -226,6 +229,7 @@ class Gateway:
                     offer=partial(self.registry.add, name),
                     report_health=partial(self._reports.__setitem__, name),
                     lent=self._lent,
+                    one_shot=self._one_shot,
                 )
             finally:
                 self._lent.withdraw(name)

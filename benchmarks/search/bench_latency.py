@@ -38,8 +38,8 @@ from mcp_gateway_suggest.keeper import IndexKeeper as SuggestKeeper
 
 from mcp_gateway.api import Call, Cursors
 from mcp_gateway.catalog.models import TitleFacts
-from mcp_gateway.main import OBJECTS_BETWEEN_COLLECTIONS
 from mcp_gateway.clock import SystemClock
+from mcp_gateway.main import OBJECTS_BETWEEN_COLLECTIONS
 
 from .recombined import DATA, Recombined
 

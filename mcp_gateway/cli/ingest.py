@@ -94,7 +94,7 @@ async def _ingest(settings: Settings, wanted: _Wanted, show_progress: bool) -> M
     source = wanted.source
     # Any plugin may read a platform; nobody but the ingestion plugin reads the other sources.
     only = None if source.startswith("platform:") else {"ingestion"}
-    async with started(settings, only=only) as gateway:
+    async with started(settings, only=only, one_shot=True) as gateway:
         importers = gateway.provided(Importers)
         if source not in importers.sources:
             known = sorted(importers.sources)
@@ -185,7 +185,9 @@ def in_words(report: Mapping[str, Any]) -> str:
     lines = [f"{report['read']:,} titles read in {report['seconds']:.1f} s ({rate:,.0f}/s): {counts}."]
     if report.get("replaced"):
         lines.append(f"The {report['replaced']} catalogue gave way to it.")
-    if report["rejected"]:
+    if report.get("faulty"):
+        lines.append(f"{report['faulty']:,} of them have an offer that cannot be, and were taken in without it.")
+    if report["rejected"] or report.get("faulty"):
         lines.append("See why with: media-gateway call list_rejected_records")
     if report.get("offers"):
         lines.append(f"{report['offers']:,} offers are new or different.")

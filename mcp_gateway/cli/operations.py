@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ from mcp_gateway.errors import GatewayError, InvalidParams, NotFound, Unavailabl
 from mcp_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
+
+SLOW_SECONDS = 3.0
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="Ask a running gateway, e.g. http://127.0.0.1:8765/mcp.")]
 
@@ -83,8 +86,23 @@ async def _tools(settings: Settings, json: bool) -> None:
         typer.echo(f"{capability.name:{width}}  {marks}  {capability.description.splitlines()[0]}")
 
 
+@asynccontextmanager
+async def _told_if_slow(why: str) -> AsyncIterator[None]:
+    """Say why nothing has come yet, after some seconds."""
+
+    async def tell() -> None:
+        await anyio.sleep(SLOW_SECONDS)
+        typer.echo(f"media-gateway: still working; {why}", err=True)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell)
+        yield
+        tasks.cancel_scope.cancel()
+
+
 async def _call_here(settings: Settings, tool: str, words: Sequence[str]) -> None:
-    async with started(settings) as gateway:
+    slow = "the first command after an import takes longer"
+    async with _told_if_slow(slow), started(settings, one_shot=True) as gateway:
         registered = gateway.registry.tool(tool)
         arguments = parse_arguments(words, registered.capability.input_schema)
         outcome = await gateway.registry.invoke(registered, arguments, Call(clock=gateway.clock))

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from tantivy import Query
 
 from mcp_gateway.catalog.models import normalise_name
 
+from .facet_columns import COLUMNS, values_in
 from .index import TitleIndex
 from .models import FacetValue, Filters
 
 # The commonest; a list in an answer must end somewhere.
 MOST_VALUES = 30
-
-Buckets = Sequence[tuple[Any, int]]
+# Of each column: more than there are platforms, genres or languages, so that none is left out of the sum.
+_MOST_COUNTED = 10_000
+# Each column costs a little whatever is in it: of more titles they are cheaper than fields of several values.
+_WIDE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +34,19 @@ class _Facet:
 
     Attributes:
         any_of: One of the selected values is enough, so it counts without its own filter.
-        step: Of numbers, how many go into one bucket.
     """
 
     field: str
     filter: str | None = None
     any_of: bool = True
-    step: int | None = None
 
 
 _FACETS: Mapping[str, _Facet] = {
     "genres": _Facet("genre", "genres", any_of=False),
     "platforms": _Facet("platform", "platforms"),
     "kinds": _Facet("kind", "kinds"),
-    "release_year": _Facet("year", "year_from", any_of=False, step=10),
-    "rating": _Facet("rating", "rating_from", any_of=False, step=1),
+    "release_year": _Facet("decade", "year_from", any_of=False),
+    "rating": _Facet("rating_step", "rating_from", any_of=False),
     "languages": _Facet("language"),
     "certification": _Facet("certification"),
     "availability": _Facet("offer_kind", "monetization"),
@@ -54,21 +56,22 @@ QueryFor = Callable[[Filters], Query]
 
 
 def count_facets(
-    index: TitleIndex, wanted: Iterable[str], filters: Filters, query_for: QueryFor
+    index: TitleIndex, wanted: Iterable[str], filters: Filters, query_for: QueryFor, *, total: int
 ) -> dict[str, list[FacetValue]]:
     """Of each facet its values and how many titles have them, the most frequent first, years and ratings in order.
 
     Args:
         query_for: The search with these filters instead of the caller's.
+        total: How many titles the search with the caller's finds.
     """
     counted: dict[str, list[FacetValue]] = {}
     together = [name for name in dict.fromkeys(wanted) if not _counts_alone(name, filters)]
     if together:
-        counted = _counted(index, together, filters, query_for(filters))
+        counted = _counted(index, together, filters, query_for(filters), wide=total > _WIDE)
     for name in dict.fromkeys(wanted):
         if name not in counted:
             without = filters.model_copy(update={str(_FACETS[name].filter): None})
-            counted |= _counted(index, [name], filters, query_for(without))
+            counted |= _counted(index, [name], filters, query_for(without), wide=True)
     return {name: counted[name] for name in dict.fromkeys(wanted)}
 
 
@@ -81,36 +84,47 @@ def _chosen(facet: _Facet, filters: Filters) -> Sequence[str]:
     return (getattr(filters, facet.filter) or ()) if facet.filter else ()
 
 
-def _counted(index: TitleIndex, names: Sequence[str], filters: Filters, query: Query) -> dict[str, list[FacetValue]]:
-    answer = index.aggregate(query, {name: _aggregation(_FACETS[name]) for name in names})
-    return {name: _values(name, answer[name]["buckets"], filters) for name in names}
+def _counted(
+    index: TitleIndex, names: Sequence[str], filters: Filters, query: Query, *, wide: bool
+) -> dict[str, list[FacetValue]]:
+    fields = [_FACETS[name].field for name in names]
+    columns = {field: COLUMNS[field] if wide or len(COLUMNS[field]) == 1 else [field] for field in fields}
+    answer = index.aggregate(query, _terms(chain.from_iterable(columns.values())))
+    counts = {field: _sum(answer[column]["buckets"] for column in columns[field]) for field in fields}
+    return {name: _values(name, counts[field], filters) for name, field in zip(names, fields, strict=True)}
 
 
-def _aggregation(facet: _Facet) -> dict[str, Any]:
-    if facet.step is None:
-        return {"terms": {"field": facet.field, "size": 1000}}
-    return {"histogram": {"field": facet.field, "interval": facet.step, "min_doc_count": 1}}
+def _terms(fields: Iterable[str]) -> dict[str, Any]:
+    return {field: {"terms": {"field": field, "size": _MOST_COUNTED}} for field in fields}
 
 
-def _values(name: str, buckets: Iterable[Mapping[str, Any]], filters: Filters) -> list[FacetValue]:
-    counts = [(bucket["key"], int(bucket["doc_count"])) for bucket in buckets]
+def _sum(columns: Iterable[Iterable[Mapping[str, Any]]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for bucket in chain.from_iterable(columns):
+        for value in values_in(bucket["key"]):
+            counts[value] = counts.get(value, 0) + int(bucket["doc_count"])
+    return counts
+
+
+def _values(name: str, counts: Mapping[str, int], filters: Filters) -> list[FacetValue]:
     match name:
         case "release_year":
-            return [_decade(int(key), count, filters) for key, count in sorted(counts, reverse=True)][:MOST_VALUES]
+            decades = sorted(((int(first), count) for first, count in counts.items()), reverse=True)
+            return [_decade(first, count, filters) for first, count in decades[:MOST_VALUES]]
         case "rating":
-            return _ratings(counts, filters)
+            return [_rating(low, counts[low], filters) for low in sorted(counts, reverse=True)]
     chosen = {_folded(value) for value in _chosen(_FACETS[name], filters)}
-    ordered = sorted(counts, key=lambda counted: (-counted[1], str(counted[0])))
-    selected = {key for key, _ in ordered if _folded(str(key)) in chosen} if chosen else set()
+    ordered = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
+    selected = {key for key, _ in ordered if _folded(key) in chosen} if chosen else set()
     return [
-        _value(str(key), count, selected=key in selected)
+        _value(key, count, selected=key in selected)
         for place, (key, count) in enumerate(ordered)
         if place < MOST_VALUES or key in selected
     ]
 
 
 def _value(value: str, count: int, *, selected: bool) -> FacetValue:
-    return FacetValue.model_construct(value=value, count=count, selected=selected)  # made of nothing but our own
+    return FacetValue(value, count, selected)
 
 
 def _decade(first: int, count: int, filters: Filters) -> FacetValue:
@@ -119,17 +133,10 @@ def _decade(first: int, count: int, filters: Filters) -> FacetValue:
     return _value(f"{first}s", count, selected=bounded and inside)
 
 
-def _ratings(counts: Buckets, filters: Filters) -> list[FacetValue]:
-    """Whole numbers, the best first; a 10 is in the last bucket."""
-    merged: dict[int, int] = {}
-    for key, count in counts:
-        low = min(9, int(key))
-        merged[low] = merged.get(low, 0) + count
+def _rating(low: str, count: int, filters: Filters) -> FacetValue:
+    """From one whole number to the next; a 10 is in the last."""
     least = filters.rating_from
-    return [
-        _value(f"{low}-{low + 1}", merged[low], selected=least is not None and low >= least)
-        for low in sorted(merged, reverse=True)
-    ]
+    return _value(f"{low}-{int(low) + 1}", count, selected=least is not None and int(low) >= least)
 
 
 def _folded(value: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from tantivy import Document, Index, IndexWriter
+from tantivy import Index, IndexWriter
 
 from mcp_gateway.catalog.models import Offer, Title, TitleId
 
 from .index import open_generation
 from .index_folder import IndexFolder, Manifest, has_unfinished_files
-from .schema import build_schema, document_of
+from .schema import build_schema, document_json, document_of
 
 log = logging.getLogger(__name__)
 
@@ -32,30 +32,34 @@ class Update:
         uncommitted: How many of them no search sees yet.
     """
 
-    def __init__(self, folder: IndexFolder, manifest: Manifest, index: Index) -> None:
+    def __init__(self, folder: IndexFolder, manifest: Manifest, index: Index, *, new_up_to: int = -1) -> None:
         self.manifest = manifest
         self.titles = 0
         self.uncommitted = 0
         self._folder = folder
-        self._schema = build_schema()
+        self._new_up_to = new_up_to
         self._writer: IndexWriter = index.writer(WRITER_BYTES, WRITER_THREADS)
         self._last_revision = manifest.revision
 
     @classmethod
-    def begin(cls, folder: IndexFolder) -> Update:
-        """Go on with the current generation, or start a new one where there is none that can be read."""
+    def begin(cls, folder: IndexFolder, revision: int) -> Update:
+        """Go on with the current generation, or start a new one where there is none that can be read.
+
+        Args:
+            revision: The catalogue's. Whatever changed before comes only once, so a new generation cannot have it.
+        """
         manifest = folder.read()
         index = open_generation(folder.generation(manifest)) if manifest else None
         if manifest is None or index is None:
-            manifest, index = start_generation(folder)
+            return cls(folder, *start_generation(folder), new_up_to=revision)
         return cls(folder, manifest, index)
 
     def put(self, titles: Sequence[Title], offers: Mapping[TitleId, Sequence[Offer]]) -> None:
         """Add titles, oldest change first, in place of what the index has of them."""
         for title in titles:
-            self._writer.delete_documents_by_term("id", title.id)
-            document = document_of(title, offers.get(title.id, ()))
-            self._writer.add_document(Document.from_dict(document, self._schema))
+            if title.revision > self._new_up_to:
+                self._writer.delete_documents_by_term("id", title.id)
+            self._writer.add_json(document_json(document_of(title, offers.get(title.id, ()))))
             self._last_revision = title.revision
         self.titles += len(titles)
         self.uncommitted += len(titles)

@@ -114,7 +114,7 @@ class IndexKeeper:
             return True
         finished = False
         try:
-            update = self._update or await self._enter()
+            update = self._update or await self._enter(version.revision)
             if update is None:
                 return False
             finished = await self._apply_changes(update, version.revision, budget_seconds)
@@ -134,13 +134,13 @@ class IndexKeeper:
             if ours:
                 await self._in_thread(partial(renew, self._index, folder))
 
-    async def _enter(self) -> Update | None:
+    async def _enter(self, revision: int) -> Update | None:
         """Become the one who writes; None when another process is."""
         folder = self._index.folder
         with ExitStack() as lock:
             if not lock.enter_context(folder.writing()):
                 return None
-            self._update = await self._in_thread(partial(Update.begin, folder))
+            self._update = await self._in_thread(partial(Update.begin, folder, revision))
             self._lock = lock.pop_all()
         return self._update
 

@@ -6,6 +6,7 @@ matter and allow the others.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny
@@ -195,7 +196,8 @@ class QueryEcho(Echoed):
     relaxed: bool | None = None
 
 
-class FacetValue(BaseModel):
+@dataclass(slots=True)  # an answer has dozens
+class FacetValue:
     """One value of a facet, how many titles of the result have it, and whether a filter selects it."""
 
     value: str

@@ -333,8 +333,8 @@ def _plan(conditions: Sequence[Query], signs: Signs, *, counted: Query | None = 
     """What must hold, and what only orders; `counted` does both."""
     required = [(Occur.Must, unscored(condition)) for condition in conditions]
     if counted is not None:
-        titles = Query.boolean_query([*required, (Occur.Must, counted)])
-        return Plan(Query.boolean_query([(Occur.Must, titles), *signs]), titles, relaxed=relaxed)
+        both = Query.boolean_query([*required, (Occur.Must, counted)])
+        return Plan(Query.boolean_query([(Occur.Must, both), *signs]), both, relaxed=relaxed)
     titles = Query.boolean_query(required) if required else None
     if not signs:
         return Plan(titles, ranked=False, relaxed=relaxed)

@@ -27,6 +27,9 @@ from .understanding.lexicon import BUILT_IN, Lexicon
 
 log = logging.getLogger(__name__)
 
+# A command waits for the index to take in new titles; less than a plugin may take to start, or it would not start.
+ONE_SHOT_SECONDS = 20.0
+
 READ = frozenset({"catalog:read"})
 
 
@@ -43,7 +46,7 @@ async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterato
     catalogue = await services.catalog.version()
     index = TitleIndex(IndexFolder(services.data_dir / "index", catalogue.id))
     keeper = IndexKeeper(services.catalog, index, services.clock, poll_seconds=settings.poll_seconds)
-    await keeper.start(settings.start_seconds)
+    await keeper.start(ONE_SHOT_SECONDS if services.one_shot else settings.start_seconds)
     services.events.subscribe(TitleChanged, keeper.title_changed)
     services.background.start(keeper.run, name="search index")
 

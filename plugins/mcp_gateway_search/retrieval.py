@@ -178,6 +178,8 @@ def having_most(schema: Schema, words: Sequence[str]) -> Query:
 def year_between(schema: Schema, first: int | None, last: int | None) -> Query:
     """Titles of these years, both included; None is open. Any number will do."""
     low, high = (None if year is None else min(MAX_YEAR, max(-MAX_YEAR, year)) for year in (first, last))
+    if low is not None and high is not None and low % 10 == 0 and high - low == 9:
+        return _word(schema, "decade_0", str(low))  # one list instead of ten
     return Query.range_query(
         schema, "year", FieldType.Integer, lower_bound=low, upper_bound=high, use_inverted_index=True
     )

@@ -6,6 +6,7 @@ the two always agree and no tokenizer has to be registered anew when the index i
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, product
@@ -17,9 +18,10 @@ from tantivy import Schema, SchemaBuilder
 from mcp_gateway.catalog.models import Offer, Role, Title, normalise_name, without_article
 
 from .cards import card_json, rating_of
+from .facet_columns import ALL_COLUMNS, column_values
 
 # Part of the index's folder name: raise it whenever fields, or what goes into them, change.
-FORMAT = 2
+FORMAT = 3
 
 # Names that agree so far are taken for the same; tantivy drops terms that are much longer.
 MAX_TERM_CHARS = 200
@@ -33,6 +35,8 @@ WELL_KNOWN_POPULARITY = 50.0
 
 POPULARITY_STEPS = 100_000
 
+_STORED_BYTES = ("card", "names", "people")
+
 PERSON_KEYS: dict[Role, str] = {"actor": "actor_key", "director": "director_key", "writer": "writer_key"}
 
 # People, keywords and genres come again and again while an index is built.
@@ -43,22 +47,23 @@ def build_schema() -> Schema:
     """The fields.
 
     `*_key` hold whole names, `bare_key` without their article, `joined_key` and those of people without spaces;
-    `name` to `words` hold words. `card` and `names` are what results show; of `names` and `people` the
-    vocabulary is made. `by_*` are sort orders, largest first but
-    for `by_name`. `revision` is the catalogue's.
+    `name` to `words` hold words. Facets are counted in the columns of `facet_columns`. `card` and `names` are what
+    results show; of `names` and `people` the vocabulary is made. `by_*` are sort orders, largest first but for
+    `by_name`. `revision` is the catalogue's.
     """
     builder = SchemaBuilder()
     builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("card", "names", "people"):
+    for name in _STORED_BYTES:
         builder.add_bytes_field(name, stored=True)
     for name in ("name_key", "bare_key", "alternative_key", "joined_key", *PERSON_KEYS.values(), "person_key", "offer"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for name in ("name", "alternative", "actor", "director", "writer", "keyword"):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
     builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
-    for name in ("kind", "genre", "platform", "language", "certification", "country", "offer_kind"):
+    for name in ("genre", "platform", "offer_kind", "by_name", *ALL_COLUMNS):
         builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("by_name", fast=True, tokenizer_name="raw", index_option="basic")
+    for name in ("kind", "language", "certification", "country"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for name in ("year", "runtime_minutes", "revision"):
         builder.add_integer_field(name, indexed=True, fast=True)
     for name in ("by_popularity", "by_year_desc", "by_year_asc", "by_rating"):
@@ -93,22 +98,29 @@ def document_of(title: Title, offers: Sequence[Offer]) -> dict[str, Any]:
         **{PERSON_KEYS[role]: list(set(map(_joined, those))) for role, those in people.items()},
         "person_key": list(set(map(_joined, named))),
         "keyword": keywords,
-        "words": " ".join(_words(title, (name, *alternatives, *named, *keywords))),
+        "words": " ".join([name, *alternatives, *named, *keywords, *_other_words(title)]),
         "by_name": name[:MAX_TERM_CHARS],
         "kind": title.kind,
         "genre": list(title.genres),
         "country": list(title.countries),
         "revision": title.revision,
     }
+    platforms, offer_kinds = ({offer.platform for offer in offers}, {offer.kind.value for offer in offers})
     if offers:
-        document["platform"] = list({offer.platform for offer in offers})
-        document["offer_kind"] = list({offer.kind.value for offer in offers})
+        document["platform"], document["offer_kind"] = list(platforms), list(offer_kinds)
         document["offer"] = list(set(chain.from_iterable(map(_offer_terms, offers))))
+    document |= column_values(title, platforms=platforms, offer_kinds=offer_kinds)
     optional = {"language": title.original_language, "certification": title.certification,
                 "runtime_minutes": title.runtime_minutes, "year": title.year}  # fmt: skip
     document.update({field: value for field, value in optional.items() if value is not None})
     document.update(_orders(title))
     return document
+
+
+def document_json(document: dict[str, Any]) -> str:
+    """A document as tantivy takes it in soonest: as JSON, bytes in base 64."""
+    stored = {field: b2a_base64(document[field], newline=False).decode() for field in _STORED_BYTES}
+    return orjson.dumps(document | stored).decode()
 
 
 def joined(name: str) -> str:
@@ -132,13 +144,10 @@ def _people(title: Title) -> dict[Role, list[str]]:
     return people
 
 
-def _words(title: Title, texts: Iterable[str]) -> Iterable[str]:
-    """All that a title can be found by, words of long texts as often as they occur."""
-    yield from texts
-    yield from map(_fold, title.genres)
-    yield from (normalise_name(text) for text in (title.overview, title.tagline) if text)
-    if title.year:
-        yield str(title.year)
+def _other_words(title: Title) -> list[str]:
+    """What a title can be found by besides names and keywords, words of long texts as often as they occur."""
+    texts = [normalise_name(text) for text in (title.overview, title.tagline) if text]
+    return [*map(_fold, title.genres), *texts, *([str(title.year)] if title.year else ())]
 
 
 def _offer_terms(offer: Offer) -> list[str]:

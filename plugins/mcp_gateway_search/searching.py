@@ -117,6 +117,7 @@ class TitleSearch:
             params.facets,
             filters,
             lambda narrowed: with_filters(found.titles, conditions(self._index, narrowed)),
+            total=found.hits.total,
         )
 
     async def _items(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from heapq import nlargest
@@ -145,7 +146,7 @@ def needs_renewal(index: TitleIndex) -> bool:
 
 def renew(index: TitleIndex, folder: IndexFolder) -> None:
     """Write the vocabulary's file anew. Blocks for seconds; only while `folder.writing()`."""
-    from .understanding.hashes import hashes_of
+    from .understanding.hashes import set_of
     from .understanding.trigrams import arrays_of
     from .understanding.vocabulary_file import write
 
@@ -153,13 +154,13 @@ def renew(index: TitleIndex, folder: IndexFolder) -> None:
     manifest = index.manifest
     if manifest is None:
         return
-    people: set[str] = set()
+    people = array("I")
     everything = _noting_people(index.changed_after(-1, index.count_changed_after(-1)), people)
     names = arrays_of(names_of(everything))
     groups: dict[str, dict[str, Any]] = {
         "names": names,
         "words": arrays_of(_words(index)),
-        "people": {"hashes": hashes_of(people)},
+        "people": {"hashes": set_of(people)},
     }
     file = f"vocabulary-{token_hex(4)}.bin"
     write(folder.generation(manifest) / file, groups)
@@ -167,9 +168,11 @@ def renew(index: TitleIndex, folder: IndexFolder) -> None:
     log.info("vocabulary written", extra={"names": len(names["kinds"])})
 
 
-def _noting_people(titles: Iterable[NamesOf], people: set[str]) -> Iterator[NamesOf]:
+def _noting_people(titles: Iterable[NamesOf], hashes: array[int]) -> Iterator[NamesOf]:
+    from .understanding.hashes import hash_of
+
     for title in titles:
-        people.update(map(joined, title.people))
+        hashes.extend([hash_of(joined(person)) for person in title.people])
         yield title
 
 
@@ -177,17 +180,19 @@ def names_of(titles: Iterable[NamesOf]) -> dict[str, tuple[int, float]]:
     """Every name, folded, with and without its article, and how popular the best-known title or person of it is."""
     known: dict[str, tuple[int, float]] = {}
 
-    def add(name: str, kind: int, popularity: float) -> None:
-        kinds, best = known.get(name, (0, 0.0))
-        known[name] = (kinds | kind, max(best, popularity))
+    def add(name: str, told: tuple[int, float]) -> None:
+        before = known.setdefault(name, told)
+        if before is not told and (before[0] | told[0] != before[0] or before[1] < told[1]):
+            known[name] = (before[0] | told[0], max(before[1], told[1]))
 
     for title in titles:
         for place, name in enumerate(map(normalise_name, title.titles)):
-            kind = ALTERNATIVE if place else TITLE
-            for form in {name, without_article(name)}:
-                add(form, kind, title.popularity)
+            named = (ALTERNATIVE if place else TITLE, title.popularity)
+            add(name, named)
+            add(without_article(name), named)
+        made = (PERSON, title.popularity)
         for person in title.people:
-            add(person, PERSON, title.popularity)
+            add(person, made)
     return known
 
 

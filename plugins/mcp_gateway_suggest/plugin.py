@@ -16,6 +16,9 @@ from .keeper import IndexKeeper
 from .settings import SuggestSettings
 from .suggester import Suggester
 
+# A command waits for the index; less than a plugin may take to start, or it would not start.
+ONE_SHOT_SECONDS = 20.0
+
 
 @hookimpl
 def register_settings() -> type[BaseModel]:
@@ -32,7 +35,7 @@ async def lifespan(services: Services, settings: SuggestSettings) -> AsyncIterat
     keeper = IndexKeeper(services.catalog, index, services.clock, poll_seconds=settings.poll_seconds)
     services.events.subscribe(TitleChanged, keeper.title_changed)
     services.background.start(keeper.run, name="suggest index")
-    await keeper.wait(settings.start_seconds)
+    await keeper.wait(ONE_SHOT_SECONDS if services.one_shot else settings.start_seconds)
 
     suggester = Suggester(index, services.cache, cache_seconds=settings.cache_seconds)
     yield [

@@ -10,7 +10,6 @@ import importlib
 import json
 import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,46 +58,52 @@ async def build_fts5(folder: Path, entries: Entries) -> Ask:
     return ask
 
 
-def _tantivy(folder: Path, entries: Entries) -> Callable[[str], list[str]]:
-    schema = (
-        SchemaBuilder().add_text_field("id", stored=True, tokenizer_name="raw")
-        .add_text_field("whole", tokenizer_name="raw", index_option="basic").add_text_field("name")
-        .add_text_field("others").add_text_field("people").add_text_field("rest")
-        .add_float_field("weight", fast=True).build()
-    )  # fmt: skip
-    index = Index(schema, path=str(folder))
-    writer = index.writer(200_000_000, 1)
-    for entry in entries.titles:
-        facts = {"id": entry.id, "whole": entry.name, "weight": 1.0 + POPULARITY * entry.popularity}
-        facts |= {name: getattr(entry, name) for name in WEIGHTS}
-        writer.add_document(Document.from_dict(facts, schema))
-    writer.commit()
-    writer.wait_merging_threads()
-    index.reload()
-    searcher = index.searcher()
+class _Tantivy:
+    """An index of tantivy, asked with terms alone."""
 
-    def word_query(word: str, edits: int) -> Query:
-        fields = [name for name in WEIGHTS if not edits or name != "rest"]
-        found = (
-            Query.fuzzy_term_query(schema, name, word, edits) if edits else Query.term_query(schema, name, word)
-            for name in fields
+    def __init__(self, folder: Path, entries: Entries) -> None:
+        self._schema = (
+            SchemaBuilder().add_text_field("id", stored=True, tokenizer_name="raw")
+            .add_text_field("whole", tokenizer_name="raw", index_option="basic").add_text_field("name")
+            .add_text_field("others").add_text_field("people").add_text_field("rest")
+            .add_float_field("weight", fast=True).build()
         )  # fmt: skip
-        boosted = [Query.boost_query(query, WEIGHTS[name]) for name, query in zip(fields, found, strict=True)]
-        return Query.disjunction_max_query(boosted, 0.1)
+        index = Index(self._schema, path=str(folder))
+        writer = index.writer(200_000_000, 1)
+        for entry in entries.titles:
+            facts = {"id": entry.id, "whole": entry.name, "weight": 1.0 + POPULARITY * entry.popularity}
+            facts |= {name: getattr(entry, name) for name in WEIGHTS}
+            writer.add_document(Document.from_dict(facts, self._schema))
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        self._searcher = index.searcher()
 
-    def find(text: str, occur: Occur, *, fuzzy: bool = False) -> list[str]:
-        words = [(occur, word_query(word, _edits(word) if fuzzy else 0)) for word in text.split()]
-        whole = Query.boost_query(Query.term_query(schema, "whole", text), 100.0)
-        query = Query.boolean_query([(Occur.Must, Query.boolean_query(words)), (Occur.Should, whole)])
-        hits = searcher.search(query, LIMIT, count=False, weight_by_field="weight").hits
-        return [str(searcher.doc(address).get_first("id")) for _, address in hits]
-
-    def ask(text: str) -> list[str]:
+    def ask(self, text: str) -> list[str]:
+        """All words; else all with errors; else any."""
         if not text:
             return []
-        return find(text, Occur.Must) or find(text, Occur.Must, fuzzy=True) or find(text, Occur.Should)
+        return (
+            self._find(text, Occur.Must) or self._find(text, Occur.Must, fuzzy=True) or self._find(text, Occur.Should)
+        )
 
-    return ask
+    def _find(self, text: str, occur: Occur, *, fuzzy: bool = False) -> list[str]:
+        words = [(occur, self._word(word, _edits(word) if fuzzy else 0)) for word in text.split()]
+        whole = Query.boost_query(Query.term_query(self._schema, "whole", text), 100.0)
+        query = Query.boolean_query([(Occur.Must, Query.boolean_query(words)), (Occur.Should, whole)])
+        hits = self._searcher.search(query, LIMIT, count=False, weight_by_field="weight").hits
+        return [str(self._searcher.doc(address).get_first("id")) for _, address in hits]
+
+    def _word(self, word: str, edits: int) -> Query:
+        fields = {name: weight for name, weight in WEIGHTS.items() if not edits or name != "rest"}
+        return Query.disjunction_max_query(
+            [Query.boost_query(self._term(name, word, edits), weight) for name, weight in fields.items()], 0.1
+        )
+
+    def _term(self, name: str, word: str, edits: int) -> Query:
+        if edits:
+            return Query.fuzzy_term_query(self._schema, name, word, edits)
+        return Query.term_query(self._schema, name, word)
 
 
 def _edits(word: str) -> int:
@@ -107,10 +112,10 @@ def _edits(word: str) -> int:
 
 async def build_tantivy(folder: Path, entries: Entries) -> Ask:
     """All words with BM25; when no title has them, words with errors; when none, any of the words."""
-    find = _tantivy(folder, entries)
+    index = _Tantivy(folder, entries)
 
     async def ask(query: str) -> list[str]:
-        return find(normalise_name(query))
+        return index.ask(normalise_name(query))
 
     return ask
 
@@ -130,13 +135,13 @@ async def build_symspell(folder: Path, entries: Entries) -> Ask:
     known.update(counts)
     for word, count in counts.items():
         speller.create_dictionary_entry(word, count)
-    find = _tantivy(folder, entries)
+    index = _Tantivy(folder, entries)
 
     async def ask(query: str) -> list[str]:
         text = normalise_name(query)
         if text and not all(word in known for word in text.split()):
             text = speller.lookup_compound(text, max_edit_distance=2)[0].term
-        return find(text)
+        return index.ask(text)
 
     return ask
 

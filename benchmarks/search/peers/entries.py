@@ -10,6 +10,7 @@ from mcp_gateway.catalog.models import Title, normalise_name
 from mcp_gateway.catalog.store import Catalog
 
 LIMIT = 10
+MOST_POPULAR = 100.0
 # Of somebody's titles, so many of the most popular.
 MOST_OF_A_PERSON = LIMIT
 
@@ -65,7 +66,8 @@ class Entries:
         people = list(dict.fromkeys(normalise_name(credit.name) for credit in title.credits))
         texts = (*title.keywords, *title.genres, str(title.year), title.tagline or "", title.overview or "")
         rest = " ".join(normalise_name(text) for text in texts)
-        self.titles.append(Entry(title.id, name, " ".join(others), " ".join(people), rest, title.popularity or 0.0))
+        popularity = title.popularity / MOST_POPULAR
+        self.titles.append(Entry(title.id, name, " ".join(others), " ".join(people), rest, popularity))
         for text in dict.fromkeys((name, *others, *people)):
             self._add_name(text, title)
 
@@ -73,7 +75,7 @@ class Entries:
         if not text:
             return
         # Titles come most popular first.
-        known = self.names.setdefault(text, Name(title.popularity or 0.0))
+        known = self.names.setdefault(text, Name(title.popularity / MOST_POPULAR))
         if len(known.ids) < MOST_OF_A_PERSON:
             known.ids.append(title.id)
 

@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("svg")
 from matplotlib import pyplot
 
 
@@ -18,18 +15,15 @@ def draw(found: list[dict[str, Any]], path: Path, heading: str) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5))
     for one in found:
         left.plot([one["p50_ms"], one["p99_ms"]], [one["first"]] * 2, marker="o", label=one["name"])
-    left.set(
-        xscale="log", xlabel="milliseconds, p50 to p99", ylabel="right title first, mean of the sets", ylim=(0, 1.02)
-    )
+    left.set(xscale="log", ylim=(0, 1.02), xlabel="milliseconds, p50 to p99", ylabel="right title first, mean of sets")
     left.legend(loc="lower left")
     sets = list(found[0]["hits"])
     width = 0.8 / len(found)
     for number, one in enumerate(found):
         places = [place + number * width for place in range(len(sets))]
         right.bar(places, [one["hits"][name][0] for name in sets], width, label=one["name"])
-    right.set_xticks(
-        [place + 0.4 - width / 2 for place in range(len(sets))], [name.replace("_", "\n") for name in sets]
-    )
+    middles = [place + 0.4 - width / 2 for place in range(len(sets))]
+    right.set_xticks(middles, [name.replace("_", "\n") for name in sets])
     right.set(ylabel="right title first", ylim=(0, 1.02))
     figure.suptitle(heading)
     figure.tight_layout()

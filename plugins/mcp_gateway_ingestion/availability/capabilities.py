@@ -26,7 +26,7 @@ def availability(
     """Start the sync, and build what is offered."""
     timing = settings.sync.timing()
     sync = AvailabilitySync(services, sources, timing)
-    sync.start(ask=settings.sync.enabled)
+    sync.start(ask=settings.sync.enabled and not services.one_shot)
     services.report_health(sync.health)
     Notices(services)
     desk = AvailabilityDesk(services, sync, services.cursors.scoped("list_expiring_titles"), interval=timing.interval)

@@ -36,7 +36,7 @@ async def hold_the_lock(folder: Path) -> None:
     async with open_catalogue(folder) as catalog:
         world = await world_of(catalog, folder)
         with world.index.folder.writing() as ours:
-            update = Update.begin(world.index.folder)
+            update = Update.begin(world.index.folder, 0)
             say("locked" if ours and update else "not locked")
             await anyio.sleep_forever()
 

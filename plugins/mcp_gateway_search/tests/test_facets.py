@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway.catalog.models import Offer, Title
+from mcp_gateway.catalog.models import Offer, OfferKind, Title
+from mcp_gateway_search import facets
 from mcp_gateway_search.cards import rating_of
 from mcp_gateway_search.models import FACETS, FacetValue, SearchParams
 from mcp_gateway_search.tests.library import LIBRARY, LIBRARY_OFFERS
-from mcp_gateway_search.tests.world import World, open_world, title
+from mcp_gateway_search.tests.world import World, offer, open_world, title
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +66,13 @@ def counted(values: list[FacetValue]) -> dict[str, int]:
     return {value.value: value.count for value in values}
 
 
+@pytest.fixture(params=["narrow", "wide"])
+def result(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the result counts as a wide one, which is counted in columns."""
+    monkeypatch.setattr(facets, "_WIDE", -1 if request.param == "wide" else 1000)
+
+
+@pytest.mark.usefixtures("result")
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     filters=st.fixed_dictionaries(
@@ -90,6 +98,29 @@ async def test_counts_equal_those_made_one_by_one(library: World, filters: dict[
             if fits(each, offers, without):
                 expected.update(VALUES[name](each, offers))
         assert counted(found[name]) == dict(expected), name
+
+
+@pytest.mark.usefixtures("result")
+async def test_titles_with_very_many_values_are_counted_for_each(tmp_path: Path) -> None:
+    genres = tuple(f"Genre {number}" for number in range(9))
+    many = [title(f"tt{count}", f"Film {count}", 2000, genres=genres[:count]) for count in range(10)]
+    platforms = [f"platform_{number}" for number in range(7)]
+    kinds = list(OfferKind)
+    offers = [
+        offer(f"tt{place}", platform, kind=kinds[place % len(kinds)])
+        for place, platform in enumerate(platforms)
+        for place in range(place, 7)
+    ] + [offer("tt9", "platform_0", kind=kind) for kind in kinds]  # fmt: skip
+    async with open_world(tmp_path, many) as world:
+        await world.catalog.put_offers(offers)
+        assert await world.keeper.catch_up()
+        found = (await world.search("", facets=["genres", "platforms", "availability"])).facets
+
+    assert found is not None
+    assert counted(found["genres"]) == {genre: 9 - place for place, genre in enumerate(genres)}
+    assert counted(found["platforms"]) == {name: 7 - place + (place == 0) for place, name in enumerate(platforms)}
+    ways = Counter(kind for _, kind in {(offer.title_id, offer.kind.value) for offer in offers})
+    assert counted(found["availability"]) == dict(ways)
 
 
 async def test_a_selected_value_shows_what_other_choices_would_add(library: World) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
 
+from mcp_gateway.catalog.models import Title
 from mcp_gateway_search import keeper
 from mcp_gateway_search.index_folder import IndexFolder, has_unfinished_files
 from mcp_gateway_search.index_writer import Update
@@ -47,9 +49,9 @@ async def test_a_change_does_not_wait_for_the_merges_of_another(
     begun: list[IndexFolder] = []
     begin = Update.begin
 
-    def counted(folder: IndexFolder) -> Update:
+    def counted(folder: IndexFolder, revision: int) -> Update:
         begun.append(folder)
-        return begin(folder)
+        return begin(folder, revision)
 
     monkeypatch.setattr(Update, "begin", counted)
     async with open_world(tmp_path, [title("tt1", "Dune", 1984)]) as world, anyio.create_task_group() as tasks:
@@ -98,3 +100,34 @@ async def test_the_names_of_a_change_during_merges_are_found_with_an_error(tmp_p
         assert await world.ids("geidi prime") == ["tt2"]
         await world.put(title("tt3", "Caladan Falls", 2001))
         assert await world.ids("caladan flals") == ["tt3"]
+
+
+async def test_a_title_that_changes_while_the_index_is_built_is_in_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first build removes nothing of what it has not put itself, but what changes meanwhile comes twice."""
+    monkeypatch.setattr(keeper, "BATCH_TITLES", 2)
+    async with open_catalogue(tmp_path) as catalog:
+        await catalog.import_records([title(f"tt{number}", f"Film {number}", 2000) for number in range(6)])
+        changed_since = catalog.changed_since
+
+        async def changing(revision: int, *, batch_size: int) -> AsyncIterator[list[Title]]:
+            first = True
+            async for batch in changed_since(revision, batch_size=batch_size):
+                yield batch
+                if first:
+                    await catalog.import_records([title(batch[0].id, "Another Name", 2001)])
+                first = False
+
+        monkeypatch.setattr(catalog, "changed_since", changing)
+        world = await world_of(catalog, tmp_path)
+        while not await world.keeper.catch_up() or (await catalog.version()).revision > world_revision(world):
+            pass
+
+        assert (await world.search("")).total == 6
+        assert (await world.search("another name")).total == 1
+
+
+def world_revision(world: World) -> int:
+    """Up to where the index has the catalogue."""
+    return world.index.manifest.revision if world.index.manifest else -1

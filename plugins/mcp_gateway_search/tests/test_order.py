@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_gateway_search import planning
 from mcp_gateway_search.tests.world import World, offer, open_world, title
 
 pytestmark = pytest.mark.anyio
@@ -118,3 +119,18 @@ async def test_what_is_on_the_platform_needs_no_word_about_it(shelf: World) -> N
 @pytest.mark.parametrize("query", ["*** (((", "[2-9]|.*", "...", "a.*b"])
 async def test_patterns_are_only_words(shelf: World, query: str) -> None:
     assert (await shelf.search(query)).total == 0
+
+
+async def test_of_a_description_the_rare_words_decide_and_common_ones_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a word costs is how often it occurs, and what it tells is the less."""
+    monkeypatch.setattr(planning, "_MOST_OCCURRENCES", 10)
+    common = [
+        title(f"c{place}", f"Film {place}", 2000, overview="A young man and his old father.") for place in range(30)
+    ]
+    told = title("w1", "Far Away", 2001, overview="A wizard in a castle meets a dragon.")
+    async with open_world(tmp_path, [*common, told]) as world:
+        found = await world.search("young man with old father meets wizard dragon castle")
+
+    assert [item.id for item in found.items] == ["w1"]

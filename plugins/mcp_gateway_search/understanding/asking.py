@@ -76,8 +76,9 @@ def key_of(query: str, model: str) -> str:
 
 
 def description_of(query: str) -> str:
-    """The query as a model is shown it: bounded, and marked as data."""
-    return json.dumps({"description": query[:_MOST_QUERY_CHARS]}, ensure_ascii=False)
+    """The query as a model is shown it: bounded, marked as data, and without what is no text in UTF-8."""
+    text = query[:_MOST_QUERY_CHARS].encode(errors="replace").decode()
+    return json.dumps({"description": text}, ensure_ascii=False)
 
 
 async def ask_model(query: str, call: Call, *, seconds: float) -> ModelIntent | None:

@@ -110,13 +110,9 @@ class Endpoint:
         """Which model answers, and where; answers of another one are not the same."""
         return f"{self._address.model} {self._address.url}"
 
-    def is_ready(self) -> bool:
-        """Whether a question would be asked now: no pause, and not too many are being asked."""
-        return self._running < MOST_AT_A_TIME and not self._is_paused()
-
     async def ask(self, query: str) -> ModelIntent | None:
-        """What the model makes of a query; None when it is not ready, too slow, or answers nonsense."""
-        if not self.is_ready():
+        """What the model makes of a query; None when it is left alone, busy, too slow, or answers nonsense."""
+        if self._is_paused() or self._running >= MOST_AT_A_TIME:
             return None
         if self._failures >= FAILURES_BEFORE_PAUSE:
             self._pause()  # one question tries whether it works again; the others wait for what comes of it
@@ -206,12 +202,12 @@ async def open_endpoint(address: ModelAddress, clock: Clock, *, seconds: float) 
     """An endpoint whose connections stay open between questions, and end with the context."""
     import httpx2
 
-    # What is asked goes where the settings say, without proxies, and comes as it is: packed, a little could be much.
+    # Without proxies, so that a question goes where the settings say. Not packed: a little could become much.
     headers = {"Accept-Encoding": "identity"}
     if address.key is not None:
         headers["Authorization"] = f"Bearer {address.key.get_secret_value()}"
     base_url = address.url.rstrip("/") + "/"
     async with httpx2.AsyncClient(
-        base_url=base_url, headers=headers, timeout=seconds, follow_redirects=False, trust_env=False
+        base_url=base_url, headers=headers, timeout=None, follow_redirects=False, trust_env=False
     ) as client:
         yield Endpoint(client, address, clock, seconds=seconds)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def hashes_of(strings: Iterable[str]) -> NDArray[np.uint32]:
-    """The set of their hashes."""
-    return np.unique(_hashed(list(strings)))
+def hash_of(string: str) -> int:
+    """Of 32 bits."""
+    return zlib.crc32(string.encode())
+
+
+def set_of(hashes: array[int]) -> NDArray[np.uint32]:
+    """The hashes sorted, each once."""
+    return np.unique(np.frombuffer(hashes, np.uint32)) if hashes else np.zeros(0, np.uint32)
 
 
 def found_in(hashes: NDArray[np.uint32], strings: Sequence[str]) -> list[bool]:
@@ -25,4 +31,4 @@ def found_in(hashes: NDArray[np.uint32], strings: Sequence[str]) -> list[bool]:
 
 
 def _hashed(strings: Sequence[str]) -> NDArray[np.uint32]:
-    return np.fromiter((zlib.crc32(string.encode()) for string in strings), np.uint32, len(strings))
+    return np.fromiter(map(hash_of, strings), np.uint32, len(strings))

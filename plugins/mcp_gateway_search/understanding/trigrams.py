@@ -22,6 +22,7 @@ _SHIFT = 16
 _MASK = 0xFFFFFFFF
 # Built in so many parts, to need that much less memory at once.
 _PARTS = 16
+_TEXTS_AT_ONCE = 50_000
 
 # So many of the strings that share most trigrams have their distance computed.
 _RESCORED = 96
@@ -133,15 +134,14 @@ def arrays_of(strings: Known) -> dict[str, NDArray[np.generic]]:
         strings: Of each string its kinds, as bits, and its popularity from 0 to 1.
     """
     texts = sorted((text for text in strings if 0 < len(text) <= MAX_CHARS), key=len)
-    encoded = [text.encode() for text in texts]
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    known = [strings[text] for text in texts]
+    sizes = np.fromiter((len(text.encode()) for text in texts), np.int64, len(texts))
     postings, lists = _postings(texts, lengths)
     return {
-        "text": np.frombuffer(b"".join(encoded), np.uint8),
-        "starts": _sums(np.fromiter(map(len, encoded), np.int64, len(encoded))).astype(np.uint32),
-        "kinds": np.fromiter((kinds for kinds, _ in known), np.uint8, len(known)),
-        "popularity": np.fromiter((round(p * POPULARITY_STEPS) for _, p in known), np.uint8, len(known)),
+        "text": np.frombuffer("".join(texts).encode(), np.uint8),
+        "starts": _sums(sizes).astype(np.uint32),
+        "kinds": np.fromiter((strings[text][0] for text in texts), np.uint8, len(texts)),
+        "popularity": np.fromiter((round(strings[text][1] * POPULARITY_STEPS) for text in texts), np.uint8, len(texts)),
         "by_length": np.searchsorted(lengths, np.arange(MAX_CHARS + 2)).astype(np.uint32),
         "postings": postings,
         "lists": lists,
@@ -150,30 +150,41 @@ def arrays_of(strings: Known) -> dict[str, NDArray[np.generic]]:
 
 def _postings(texts: Sequence[str], lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """The numbers of the strings that have each trigram, ascending, and where each list begins."""
-    letters = np.frombuffer("".join(f"  {text} " for text in texts).encode("utf-32-le"), np.uint32)
-    padded = lengths + 3
-    numbers = np.repeat(np.arange(len(texts), dtype=np.uint32), padded)
+    counts = lengths + 1  # of trigrams: a string is read with two spaces before and one behind it
+    chunks = range(0, len(texts), _TEXTS_AT_ONCE)
+    some = [_trigrams(texts[at : at + _TEXTS_AT_ONCE], counts[at : at + _TEXTS_AT_ONCE]) for at in chunks]
+    grams = np.concatenate(some) if some else np.zeros(0, np.uint16)
+    numbers = np.repeat(np.arange(len(texts), dtype=np.uint32), counts)
+    parts = [_sorted_part(grams, numbers, part) for part in range(_PARTS)]
+    listed = np.concatenate([counted for _, counted in parts])
+    return np.concatenate([postings for postings, _ in parts]), _sums(listed).astype(np.uint32)
+
+
+def _trigrams(texts: Sequence[str], counts: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """The hashed trigrams of each string, one after the other."""
+    letters = np.frombuffer("".join([f"  {text} " for text in texts]).encode("utf-32-le"), np.uint32)
     grams = np.zeros(len(letters), np.uint32)
     for place, multiplier in enumerate(_MULTIPLIERS):
-        grams[: max(0, len(letters) - 2)] += letters[place : len(letters) - 2 + place] * np.uint32(multiplier)
-    grams >>= np.uint32(_SHIFT)
-    ends = _sums(padded)[1:]
+        grams[:-2] += letters[place : len(letters) - 2 + place] * np.uint32(multiplier)
     whole = np.ones(len(letters), np.bool_)
+    ends = _sums(counts + 2)[1:]
     whole[ends - 1] = whole[ends - 2] = False  # these reach into the next string
-    grams, numbers = grams[whole], numbers[whole]
-    parts = [_sorted_part(grams, numbers, part) for part in range(_PARTS)]
-    counts = np.concatenate([counted for _, counted in parts])
-    return np.concatenate([listed for listed, _ in parts]), _sums(counts).astype(np.uint32)
+    return (grams[whole] >> np.uint32(_SHIFT)).astype(np.uint16)
 
 
 def _sorted_part(
-    grams: NDArray[np.uint32], numbers: NDArray[np.uint32], part: int
+    grams: NDArray[np.uint16], numbers: NDArray[np.uint32], part: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """The lists of a part of the trigrams, and how long each is. Sorting numbers of 16 bits takes no comparisons."""
     size = _BUCKETS // _PARTS
     here = grams // size == part
-    pairs = np.unique((grams[here].astype(np.uint64) << np.uint64(32)) | numbers[here])
-    counts = np.bincount((pairs >> np.uint64(32)).astype(np.int64) - part * size, minlength=size)
-    return (pairs & np.uint64(_MASK)).astype(np.uint32), counts
+    grams, numbers = grams[here], numbers[here]
+    order = np.argsort(grams, kind="stable")
+    grams, numbers = grams[order], numbers[order]
+    first = np.ones(len(grams), np.bool_)
+    first[1:] = (grams[1:] != grams[:-1]) | (numbers[1:] != numbers[:-1])
+    counts = np.bincount(grams[first] - np.uint16(part * size), minlength=size)
+    return numbers[first], counts
 
 
 def _sums(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
