@@ -43,7 +43,7 @@ class Lexicon:
         """
         tables: dict[str, dict[str, list[str]]] = {name: {} for name in TABLES}
         for file in files or (BUILT_IN,):
-            for name, rows in _checked(tomllib.loads(file.read_text("utf-8")), file.name).items():
+            for name, rows in _tables_of(file).items():
                 for key, words in rows.items():
                     known = tables[name].setdefault(key, [])
                     known += [word for word in words if word not in known]
@@ -54,7 +54,8 @@ class Lexicon:
     @cached_property
     def words(self) -> frozenset[str]:
         """Every word of every phrase: none of them is misspelt."""
-        return frozenset(word for table in self.phrases.values() for phrase in table for word in phrase.split())
+        tables = (*self.phrases.values(), self.equivalents)
+        return frozenset(word for table in tables for phrase in table for word in phrase.split())
 
     @cached_property
     def slots(self) -> Mapping[str, str]:
@@ -70,6 +71,14 @@ class Lexicon:
     def longest(self) -> int:
         """The most words that a phrase has."""
         return max((len(phrase.split()) for table in self.phrases.values() for phrase in table), default=1)
+
+
+def _tables_of(file: Path) -> Mapping[str, Mapping[str, list[str]]]:
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file.name}: {error}") from None
+    return _checked(content, file.name)
 
 
 def _checked(content: Mapping[str, object], file: str) -> Mapping[str, Mapping[str, list[str]]]:
