@@ -50,6 +50,8 @@ def ingest(
     settings = settings_from(config, data_dir)
     log_when_asked(settings.log)
     wanted = _Wanted(source, path, limit, _region(region), download)
+    if path is None and Path(source).exists():
+        raise InvalidParams("source", f"is missing; say what kind of file it is: ingest jsonl {source}")
     if not download:
         _refuse_missing(path)
     report = anyio.run(_until_interrupted, partial(_ingest, settings, wanted, not json))

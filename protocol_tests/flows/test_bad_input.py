@@ -107,6 +107,9 @@ CASES = {
     ),
     "a catalogue that is a folder": Case("ingest jsonl {folder}", ("is a folder; name the file in it",)),
     "a limit of nothing": Case("ingest jsonl {folder}/no.jsonl --limit 0", ("'--limit'", "greater than or equal to 1")),
+    "a file without its kind": Case(
+        "ingest {folder}/a", ("source: is missing; say what kind of file it is: ingest jsonl",), files={"a": ""}
+    ),
     "an unknown source": Case(
         "ingest jsnl {folder}/a", ("'jsnl' is not known; did you mean 'jsonl'? Allowed: jsonl",), files={"a": ""}
     ),
