@@ -111,13 +111,13 @@ CASES = {
         "ingest {folder}/a", ("source: is missing; say what kind of file it is: ingest jsonl",), files={"a": ""}
     ),
     "an unknown source": Case(
-        "ingest jsnl {folder}/a", ("'jsnl' is not known; did you mean 'jsonl'? Allowed: jsonl",), files={"a": ""}
+        "ingest jsnl {folder}/a", ("'jsnl' is not known; did you mean 'jsonl'? Allowed: imdb, jsonl",), files={"a": ""}
     ),
     "a catalogue that is garbage": Case(
         "ingest jsonl {folder}/a", ("not in our jsonl format; line 1: not UTF-8",), files={"a": b"\xfe\x80\n" * 200}
     ),
     "a short catalogue that is garbage": Case(
-        "ingest jsonl {folder}/a", ("nothing in it can be used", "list_rejected_records"), code=1, files={"a": "{\n[]"}
+        "ingest jsonl {folder}/a", ("nothing in it can be used", "list_rejected_records"), code=1, files={"a": "x\n[]"}
     ),
     "a catalogue in UTF-16": Case(
         "ingest jsonl {folder}/a", ("is UTF-16 text; save it as UTF-8",), files={"a": "{}".encode("utf-16")}
