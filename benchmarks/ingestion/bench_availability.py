@@ -1,16 +1,18 @@
 """How fast listings of availability come in, end to end: a platform's payloads become titles, offers and events.
 
-Run with `python -m benchmarks.ingestion.bench_availability [--titles N] [--postgresql URL]`. A row is an offer. The
-payloads have the shape of the Streaming Availability API, version 4: a shop's film with what it costs to rent and to
-buy in three qualities, for subscribers, and as part of a channel. Three syncs of the same listing: the first, one in
-which nothing changed, and one in which one film in a hundred costs something else. Seconds are of the wall clock and
-of the process's own CPU; PostgreSQL works beside it, on the other core. Without a URL a server is started.
+Run with `python -m benchmarks.ingestion.bench_availability [--titles N] [--postgresql URL]`. A row is an offer; a title
+has eight of them. The payloads have the shape of the Streaming Availability API, version 4: a shop's film with what it
+costs to rent and to buy in three qualities, for subscribers, and as part of a channel. Three syncs of the same listing:
+the first, one in which nothing changed, and one in which one film in a hundred costs something else. Seconds are of the
+wall clock and of the process's own CPU; PostgreSQL and the process that reads payloads work beside it. Without a URL a
+server is started.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Set
 from contextlib import asynccontextmanager, contextmanager
@@ -30,6 +32,7 @@ from sqlalchemy import text
 
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import SystemClock
+from mcp_gateway.main import OBJECTS_BETWEEN_COLLECTIONS
 from mcp_gateway.storage.engine import Database, open_database
 from mcp_gateway.storage.migrations import CORE_BRANCH, migrate
 from mcp_gateway.tests.servers import PostgresServer
@@ -179,6 +182,7 @@ def main() -> None:
     parser.add_argument("--titles", type=int, default=10_000)
     parser.add_argument("--postgresql", metavar="URL")
     given = parser.parse_args()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)  # as the command does
     asyncio.run(run_all(given.titles, given.postgresql))
 
 

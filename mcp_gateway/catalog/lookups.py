@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog import reading
 from mcp_gateway.catalog.identity import Candidate, Known, candidate_of, has_telling_name
 from mcp_gateway.catalog.models import TitleId
 from mcp_gateway.catalog.records import ExternalId, PreparedRecord
-from mcp_gateway.catalog.statements import among
+from mcp_gateway.catalog.statements import among, rows_at
 from mcp_gateway.catalog.tables import external_ids, title_sources, titles
 
 
 async def fingerprints(conn: AsyncConnection, source: str, keys: Collection[str]) -> dict[str, tuple[TitleId, int]]:
     """The title and the fingerprint of the source's records that were seen before, by key."""
     table = title_sources.c
-    statement = select(table.key, table.title_id, table.fingerprint).where(
-        table.source == source, among(table.key, keys, conn.dialect)
-    )
+    columns = (table.key, table.title_id, table.fingerprint)
+    statement = rows_at(columns, table.key, keys, where=table.source == source, dialect=conn.dialect)
     return {key: (title_id, fingerprint) for key, title_id, fingerprint in (await conn.execute(statement)).all()}
 
 
@@ -59,9 +58,9 @@ async def _owners(tx: AsyncConnection, wanted: Iterable[ExternalId]) -> dict[Ext
     table = external_ids.c
     owners: dict[ExternalId, TitleId] = {}
     for (scheme, namespace), values in by_space.items():
-        statement = select(table.value, table.title_id).where(
-            table.scheme == scheme, table.namespace == namespace, among(table.value, values, tx.dialect)
-        )
+        space = and_(table.scheme == scheme, table.namespace == namespace)
+        columns = (table.value, table.title_id)
+        statement = rows_at(columns, table.value, values, where=space, dialect=tx.dialect)
         for value, title_id in (await tx.execute(statement)).all():
             owners[ExternalId(scheme, namespace, value)] = TitleId(title_id)
     return owners

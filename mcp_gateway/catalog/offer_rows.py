@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -12,19 +12,21 @@ from sqlalchemy import Dialect
 
 from mcp_gateway.catalog.events import TERMS
 from mcp_gateway.catalog.models import Offer, OfferKind
+from mcp_gateway.catalog.platforms import OfferFacts
 from mcp_gateway.catalog.statements import Row
 from mcp_gateway.catalog.tables import UtcTime, offers
 
-KEY = tuple(column.name for column in offers.primary_key.columns)
+KEY = tuple(str(column.name) for column in offers.primary_key.columns)
 """What tells offers apart, in the table's order."""
 
 SHOWN = (*KEY, *TERMS, "observed_at")
-"""The columns that an offer is made of."""
-
-COLUMNS = (*SHOWN, "seen_at")
-"""The columns that are written."""
+"""The columns that an offer is made of. A row of them is what offers are while they are written by the ten thousand:
+absent parts of the key are the empty text, languages are JSON, moments are aware."""
 
 _key = attrgetter(*KEY)
+_KEYS, _END = len(KEY), len(KEY) + len(TERMS)
+UNTIL, OBSERVED = SHOWN.index("valid_until"), SHOWN.index("observed_at")
+_FROM = UNTIL - 1
 
 
 def key_of(offer: Offer) -> tuple[str, ...]:
@@ -32,29 +34,45 @@ def key_of(offer: Offer) -> tuple[str, ...]:
     return tuple([part or "" for part in _key(offer)])
 
 
-@lru_cache(maxsize=4)
-def row_writer(dialect: Dialect) -> Callable[[tuple[str, ...], Offer], Row]:
-    """Makes rows of `COLUMNS` of a key and its offer. What is written is seen when it was observed."""
+def key_in(row: Row) -> tuple[str, ...]:
+    """What tells the row's offer apart."""
+    return tuple(row[:_KEYS])
+
+
+def terms_in(row: Row) -> tuple[Any, ...]:
+    """What the row's offer says, in the order of `TERMS`."""
+    return tuple(row[_KEYS:_END])
+
+
+def row_of(offer: Offer) -> Row:
+    """The row of an offer."""
+    return (*key_of(offer), *terms_row(offer), offer.observed_at)
+
+
+def terms_row(facts: Offer | OfferFacts) -> tuple[Any, ...]:
+    """That part of a row which says what `TERMS` do."""
+    return (
+        languages_json(facts.audio),
+        languages_json(facts.subtitles),
+        facts.price_minor,
+        facts.currency,
+        facts.valid_from,
+        facts.valid_until,
+        facts.link,
+        facts.confidence,
+    )
+
+
+def bound(rows: Iterable[Row], dialect: Dialect) -> list[Row]:
+    """Rows as SQLite's driver takes them."""
     process = UtcTime().dialect_impl(dialect).bind_processor(dialect)
-    time = lru_cache(maxsize=1000)(process) if process else _as_it_is
-
-    def row_of(key: tuple[str, ...], offer: Offer) -> Row:
-        observed_at = time(offer.observed_at)
-        return (
-            *key,
-            _text(offer.audio),
-            _text(offer.subtitles),
-            offer.price_minor,
-            offer.currency,
-            time(offer.valid_from),
-            time(offer.valid_until),
-            offer.link,
-            offer.confidence,
-            observed_at,
-            observed_at,
-        )
-
-    return row_of
+    if process is None:
+        return list(rows)
+    time = lru_cache(maxsize=1000)(process)
+    return [
+        (*row[:_FROM], time(row[_FROM]), time(row[UNTIL]), *row[UNTIL + 1 : OBSERVED], time(row[OBSERVED]))
+        for row in rows
+    ]
 
 
 def offer_of(row: Row) -> Offer:
@@ -83,12 +101,9 @@ def offer_of(row: Row) -> Offer:
     )
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
 @lru_cache(maxsize=10_000)
-def _text(languages: tuple[str, ...]) -> str:
+def languages_json(languages: tuple[str, ...]) -> str:
+    """The value of a column of languages."""
     return orjson.dumps(languages).decode()
 
 

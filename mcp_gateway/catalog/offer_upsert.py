@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import starmap
 from typing import Any
 
 from sqlalchemy import Dialect, Select, select
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog.events import TERMS
-from mcp_gateway.catalog.models import Offer
-from mcp_gateway.catalog.offer_rows import COLUMNS, KEY, SHOWN, offer_of, row_writer
-from mcp_gateway.catalog.statements import among
+from mcp_gateway.catalog.offer_rows import KEY, OBSERVED, SHOWN, bound, key_in, terms_in
+from mcp_gateway.catalog.statements import Row, among, arrays, arrays_of
 from mcp_gateway.catalog.tables import offers
 
 Key = tuple[str, ...]
 
 
-async def upsert(tx: AsyncConnection, given: Mapping[Key, Offer]) -> list[tuple[Offer, Offer | None]]:
+async def upsert(tx: AsyncConnection, given: Mapping[Key, Row]) -> list[tuple[Row, Row | None]]:
     """Write offers, by what tells them apart.
 
     Returns:
@@ -35,36 +33,31 @@ async def upsert(tx: AsyncConnection, given: Mapping[Key, Offer]) -> list[tuple[
     return await write(tx, given)
 
 
-async def _in_one_statement(tx: AsyncConnection, given: Mapping[Key, Offer]) -> list[tuple[Offer, Offer | None]]:
-    rows = starmap(row_writer(tx.dialect), given.items())
-    columns = tuple([list(column) for column in zip(*rows, strict=True)])
-    found: Sequence[Any] = (await tx.exec_driver_sql(_statement(tx.dialect), columns)).all()
-    offers_given = list(given.values())
-    return [(offers_given[row[0] - 1], offer_of(row[2:]) if row[1] else None) for row in found]
+async def _in_one_statement(tx: AsyncConnection, given: Mapping[Key, Row]) -> list[tuple[Row, Row | None]]:
+    rows = list(given.values())
+    found: Sequence[Any] = (await tx.exec_driver_sql(_statement(tx.dialect), arrays(rows))).all()
+    return [(rows[number - 1], before) for number, before in found]
 
 
-async def _after_reading(tx: AsyncConnection, given: Mapping[Key, Offer]) -> list[tuple[Offer, Offer | None]]:
-    fresh, changed = dict(given), []
-    for *row, seen_at, ended_at in await tx.execute(_standing(tx.dialect, given)):
-        offer = fresh.pop(tuple(row[: len(KEY)]), None)
-        if offer is None or offer.observed_at < seen_at:
+async def _after_reading(tx: AsyncConnection, given: Mapping[Key, Row]) -> list[tuple[Row, Row | None]]:
+    fresh = dict(given)
+    changed: list[tuple[Row, Row | None]] = []
+    for *before, seen_at, ended_at in await tx.execute(_standing(tx.dialect, given)):
+        row = fresh.pop(key_in(before), None)
+        if row is None or row[OBSERVED] < seen_at:
             continue
-        before = offer_of(row) if ended_at is None else None
-        if before is None or not same_terms(before, offer):
-            changed.append((offer, before))
-    changed += [(offer, None) for offer in fresh.values()]
-    await tx.exec_driver_sql(_INSERT, list(starmap(row_writer(tx.dialect), given.items())))
+        if ended_at is not None:
+            changed.append((row, None))
+        elif terms_in(before) != terms_in(row):
+            changed.append((row, before))
+    changed += [(row, None) for row in fresh.values()]
+    await tx.exec_driver_sql(_INSERT, bound(given.values(), tx.dialect))
     return changed
 
 
-def _standing(dialect: Dialect, given: Mapping[Key, Offer]) -> Select[Any]:
+def _standing(dialect: Dialect, given: Mapping[Key, Row]) -> Select[Any]:
     columns = [offers.c[name] for name in (*SHOWN, "seen_at", "ended_at")]
     return select(*columns).where(among(offers.c.title_id, {key[0] for key in given}, dialect))
-
-
-def same_terms(one: Offer, other: Offer) -> bool:
-    """Whether two offers say the same."""
-    return all(getattr(one, name) == getattr(other, name) for name in TERMS)
 
 
 def _of(table: str, names: Iterable[str]) -> str:
@@ -73,6 +66,7 @@ def _of(table: str, names: Iterable[str]) -> str:
 
 NO_INDEX = " || ''"
 _ASSIGN = ", ".join(f"{name} = excluded.{name}" for name in (*TERMS, "seen_at"))
+_INTO = f"INSERT INTO offers ({', '.join(SHOWN)}, seen_at)"  # what is written is seen when it was observed
 
 
 def _on_conflict(is_not: str) -> str:
@@ -83,15 +77,14 @@ def _on_conflict(is_not: str) -> str:
     WHERE offers.seen_at < excluded.seen_at OR (offers.seen_at = excluded.seen_at AND ({differs}))"""
 
 
-_INSERT = f"""INSERT INTO offers ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
-{_on_conflict("IS NOT")}"""  # noqa: S608 - names of columns
+_INSERT = f"""{_INTO} VALUES ({", ".join(f"?{number}" for number in (*range(1, len(SHOWN) + 1), len(SHOWN)))})
+{_on_conflict("IS NOT")}"""
 
 
 @lru_cache(maxsize=2)
 def _statement(dialect: Dialect) -> str:
-    names = ", ".join(COLUMNS)
-    types = [str(offers.c[name].type.compile(dialect)).partition(" COLLATE")[0] for name in COLUMNS]
-    arrays = ", ".join(f"CAST(${number} AS {kind}[])" for number, kind in enumerate(types, 1))
+    names = ", ".join(SHOWN)
+    parameters = arrays_of((offers.c[name] for name in SHOWN), dialect)
     differs = f"({_of('before', TERMS)}) IS DISTINCT FROM ({_of('given', TERMS)})"
     # What is read is as it stood before the statement. It is joined once: two CTEs joined by the key would be compared
     # each with each, because PostgreSQL does not know how many rows they have. The empty texts keep it from the index
@@ -99,11 +92,13 @@ def _statement(dialect: Dialect) -> str:
     # One row at most is asked for of each, so that each is looked up by the key, however large the table is.
     same = [f"offers.{name}{'' if name == 'title_id' else NO_INDEX} = given.{name}" for name in KEY]
     return f"""
-WITH given AS (SELECT * FROM unnest({arrays}) WITH ORDINALITY AS one ({names}, number)),
-written AS (INSERT INTO offers ({names}) SELECT {names} FROM given
+WITH given AS (SELECT * FROM unnest({parameters}) WITH ORDINALITY AS one ({names}, number)),
+written AS ({_INTO} SELECT {names}, observed_at FROM given
     {_on_conflict("IS DISTINCT FROM")})
-SELECT given.number, before.title_id IS NOT NULL AND before.ended_at IS NULL, {_of("before", SHOWN)}
-FROM given LEFT JOIN LATERAL (SELECT * FROM offers WHERE {" AND ".join(same)} LIMIT 1) AS before ON true
+SELECT given.number, CASE WHEN before.ended_at IS NULL THEN before.shown END
+FROM given LEFT JOIN LATERAL (
+    SELECT *, ROW({names}) AS shown FROM offers WHERE {" AND ".join(same)} LIMIT 1
+) AS before ON true
 WHERE before.title_id IS NULL
-    OR (before.seen_at <= given.seen_at AND (before.ended_at IS NOT NULL OR {differs}))
+    OR (before.seen_at <= given.observed_at AND (before.ended_at IS NOT NULL OR {differs}))
 """  # noqa: S608 - names of columns

@@ -10,21 +10,11 @@ from sqlalchemy import ColumnElement, Update, and_, exists, func, literal, or_, 
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog.models import Kind, Offer, Platform, TitleId
-from mcp_gateway.catalog.offer_rows import KEY, SHOWN, key_of, offer_of
+from mcp_gateway.catalog.offer_rows import KEY, OBSERVED, SHOWN, UNTIL, key_in, offer_of
 from mcp_gateway.catalog.offer_upsert import upsert
-from mcp_gateway.catalog.statements import among
+from mcp_gateway.catalog.platform_keys import platform_key, platform_name
+from mcp_gateway.catalog.statements import Row, among
 from mcp_gateway.catalog.tables import offers, titles
-
-PLATFORM_NAMES: Mapping[str, str] = {
-    "apple_tv": "Apple TV+",
-    "apple_tv_plus": "Apple TV+",
-    "disney_plus": "Disney+",
-    "disney_plus_hotstar": "Disney+ Hotstar",
-    "hbo_max": "HBO Max",
-    "paramount": "Paramount+",
-    "paramount_plus": "Paramount+",
-}
-"""Names that are not the key's words with capitals."""
 
 _SHOWN = [offers.c[name] for name in SHOWN]
 _KEY = [offers.c[name] for name in KEY]
@@ -38,14 +28,24 @@ class Change(NamedTuple):
         at: When the source said so; for one whose time is over, when that was.
     """
 
-    before: Offer | None
-    after: Offer | None
+    before: Row | None
+    after: Row | None
     at: datetime
+
+    @property
+    def row(self) -> Row:
+        """The offer, as it is or was; see `offer_rows.SHOWN`."""
+        return self.after or cast(Row, self.before)
+
+    @property
+    def title_id(self) -> TitleId:
+        """Its title."""
+        return TitleId(self.row[0])
 
     @property
     def offer(self) -> Offer:
         """The offer, as it is or was."""
-        return self.after or cast(Offer, self.before)
+        return offer_of(self.row)
 
 
 class Listing(NamedTuple):
@@ -56,15 +56,16 @@ class Listing(NamedTuple):
     region: str | None
 
 
-async def put(tx: AsyncConnection, given: Iterable[Offer], *, now: datetime) -> list[Change]:
+async def put(tx: AsyncConnection, given: Iterable[Row], *, now: datetime) -> list[Change]:
     """Write offers; what says the same as what stands, or was observed before it, changes nothing.
 
-    Of two that differ in their terms only, the last counts. One whose time is over already is none.
+    They are rows as `offer_rows.SHOWN` has them. Of two that differ in their terms only, the last counts. One whose
+    time is over already is none.
     """
-    last = {key_of(offer): offer for offer in given}
-    over = [key for key, offer in last.items() if offer.valid_until is not None and offer.valid_until <= now]
-    ended = await _end_these(tx, {key: last.pop(key).observed_at for key in over}) if over else []
-    written = [Change(before, after, after.observed_at) for after, before in await upsert(tx, last)]
+    last = {key_in(row): row for row in map(_with_our_key, given)}
+    over = [key for key, row in last.items() if row[UNTIL] is not None and row[UNTIL] <= now]
+    ended = await _end_these(tx, {key: last.pop(key)[OBSERVED] for key in over}) if over else []
+    written = [Change(before, after, after[OBSERVED]) for after, before in await upsert(tx, last)]
     return [*ended, *written]
 
 
@@ -72,7 +73,7 @@ async def end_unseen(tx: AsyncConnection, listing: Listing, at: datetime, ids: C
     """End the offers of these titles that were not seen then or later."""
     unseen = and_(_of(listing), offers.c.seen_at < at, among(offers.c.title_id, ids, tx.dialect))
     statement = update(offers).where(unseen).values(ended_at=at, seen_at=at, missed_at=None)
-    return [Change(offer, None, at) for offer in await _returned(tx, statement)]
+    return [Change(row, None, at) for row in await _returned(tx, statement)]
 
 
 async def miss(tx: AsyncConnection, listing: Listing, at: datetime, *, ids: Collection[str] | None = None) -> int:
@@ -97,7 +98,7 @@ async def end_missed(tx: AsyncConnection, listing: Listing, *, at_most: int) -> 
     ended = offers.c.missed_at
     these = tuple_(*_KEY).in_(chosen.with_only_columns(*_KEY))
     statement = update(offers).where(these).values(ended_at=ended, seen_at=ended, missed_at=None)
-    return [Change(offer, None, missed_at[key_of(offer)]) for offer in await _returned(tx, statement)]
+    return [Change(row, None, missed_at[key_in(row)]) for row in await _returned(tx, statement)]
 
 
 async def forgive(tx: AsyncConnection, listing: Listing) -> int:
@@ -110,7 +111,7 @@ async def expire(tx: AsyncConnection, now: datetime, *, at_most: int) -> list[Ch
     """End offers whose time is over, the oldest first, so many of them."""
     chosen = select(*_KEY).where(_is_over(now)).order_by(offers.c.valid_until).limit(at_most)
     statement = update(offers).where(tuple_(*_KEY).in_(chosen)).values(ended_at=offers.c.valid_until, missed_at=None)
-    return [Change(offer, None, offer.valid_until or now) for offer in await _returned(tx, statement)]
+    return [Change(row, None, row[UNTIL] or now) for row in await _returned(tx, statement)]
 
 
 async def has_expired(conn: AsyncConnection, now: datetime) -> bool:
@@ -173,7 +174,7 @@ async def leaving(
 async def platforms(conn: AsyncConnection) -> list[Platform]:
     """The platforms that offer something, by key."""
     keys = (await conn.execute(select(offers.c.platform).where(_LIVE).distinct().order_by(offers.c.platform))).scalars()
-    return [Platform(key, PLATFORM_NAMES.get(key) or key.replace("_", " ").title()) for key in keys]
+    return [Platform(key, platform_name(key)) for key in keys]
 
 
 async def regions(conn: AsyncConnection) -> dict[str, dict[str, int]]:
@@ -197,24 +198,30 @@ async def count_listed(conn: AsyncConnection, listing: Listing) -> tuple[int, in
     return standing, missed
 
 
+def _with_our_key(row: Row) -> Row:
+    title_id, platform, *others = row
+    key = platform_key(platform)
+    return row if key == platform else (title_id, key, *others)
+
+
 async def _end_these(tx: AsyncConnection, keys: Mapping[tuple[str, ...], datetime]) -> list[Change]:
     """End offers of which the source now says that their time is over."""
     changes = []
     for key, at in keys.items():
         one = and_(*(column == value for column, value in zip(_KEY, key, strict=True)))
         statement = update(offers).where(one, _LIVE, offers.c.seen_at <= at).values(ended_at=at, seen_at=at)
-        changes += [Change(offer, None, at) for offer in await _returned(tx, statement)]
+        changes += [Change(row, None, at) for row in await _returned(tx, statement)]
     return changes
 
 
-async def _returned(tx: AsyncConnection, statement: Update) -> list[Offer]:
+async def _returned(tx: AsyncConnection, statement: Update) -> list[Row]:
     rows = (await tx.execute(statement.returning(*_SHOWN))).all()
-    return sorted((offer_of(row) for row in rows), key=key_of)
+    return sorted((tuple(row) for row in rows), key=key_in)
 
 
 def _of(listing: Listing) -> ColumnElement[bool]:
     table = offers.c
-    theirs = and_(_LIVE, table.platform == listing.platform, table.source == listing.source)
+    theirs = and_(_LIVE, table.platform == platform_key(listing.platform), table.source == listing.source)
     return theirs if listing.region is None else and_(theirs, table.region == listing.region)
 
 

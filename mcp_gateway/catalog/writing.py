@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 import orjson
-from sqlalchemy import Insert, bindparam, delete, select
+from sqlalchemy import Insert, bindparam, delete
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog import reading
@@ -19,7 +19,7 @@ from mcp_gateway.catalog.overlay import overlay
 from mcp_gateway.catalog.popularity import popularity_of
 from mcp_gateway.catalog.records import ExternalId, ImportOutcome, PreparedRecord, Row
 from mcp_gateway.catalog.rows import external_ids_json, facts_of, people_of, title_row
-from mcp_gateway.catalog.statements import among, driver_value, insert, insert_rows, write_rows
+from mcp_gateway.catalog.statements import driver_value, insert, insert_rows, rows_at, write_rows
 from mcp_gateway.catalog.tables import external_ids, people, title_aliases, title_people, title_sources, titles
 
 _NOTE = "; "
@@ -104,10 +104,9 @@ class BatchWriter:
         keys = [record.key for record in records if record.key in seen]
         if not keys:
             return {}
-        table = title_sources.c
-        statement = select(table.key, table.evidence).where(
-            table.source == records[0].source, among(table.key, keys, self._tx.dialect)
-        )
+        table, dialect = title_sources.c, self._tx.dialect
+        theirs = table.source == records[0].source
+        statement = rows_at((table.key, table.evidence), table.key, keys, where=theirs, dialect=dialect)
         return {
             key: Match(seen[key], evidence.partition(_NOTE)[0], is_new=False)
             for key, evidence in (await self._tx.execute(statement)).all()

@@ -70,6 +70,18 @@ async def catalog(db: Database) -> Catalog:
     return Catalog(db, StandingClock())
 
 
+async def test_every_character_of_a_text_is_kept(catalog: Catalog) -> None:
+    """Rows go to PostgreSQL as texts in which quotation marks, backslashes and control characters are escaped."""
+    overview = 'a "b" \\ \\n {c,d} null \\u0041 \n\t\r\x01\x1f\x7f é\u2028 🎬 \\\n\\"'
+    given = [record("1", overview=overview, tagline="null"), record("2", name="{}", overview="\\"), record("3")]
+
+    outcomes = await catalog.import_records(given)
+
+    kept = await catalog.get([outcome.title_id for outcome in outcomes])
+    told = [(title.overview, title.tagline) for title in (kept[outcome.title_id] for outcome in outcomes)]
+    assert told == [(one.facts.overview, one.facts.tagline) for one in given]
+
+
 def facts_of(title: Any) -> dict[str, Any]:
     return {name: value for name, value in asdict(title).items() if name not in {"id", "revision"}}
 

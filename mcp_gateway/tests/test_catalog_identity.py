@@ -127,7 +127,11 @@ async def test_a_source_never_lists_one_work_twice(catalog: Catalog) -> None:
         ("no year, all people in common", {"year": None, "credits": cast("Ann Oh", "Cy Ro")}, False),
         ("the same description", {"credits": cast("Di Su"), "overview": f"It BEGINS: {STORY}"}, True),
         ("a short description", {"credits": cast("Di Su"), "overview": "It begins."}, False),
-        ("another name of it", {"name": "Film Z", "alternative_titles": (AlternativeTitle("Film E"),), "credits": cast("Ann Oh")}, True),
+        (
+            "another name of it",
+            {"name": "Film Z", "alternative_titles": (AlternativeTitle("Film E"),), "credits": cast("Ann Oh")},
+            True,
+        ),
         ("no year", {"year": None, "credits": cast("Ann Oh")}, False),
         ("another kind", {"kind": "series", "credits": cast("Ann Oh")}, False),
         ("another name", {"name": "Film F", "credits": cast("Ann Oh")}, False),
@@ -192,10 +196,12 @@ async def test_a_record_that_names_nobody_is_not_joined_where_there_are_two_of_t
 
 @asynchronous
 async def test_seasons_and_episodes_are_never_joined_by_their_names(catalog: Catalog) -> None:
-    season = {"kind": "season", "name": "Season 1", "credits": cast("Ann Oh"), "runtime_minutes": 50}
-    await catalog.import_records([record("a", **season)])
+    def season(key: str, source: str) -> SourceRecord:
+        return record(key, source=source, kind="season", name="Season 1", credits=cast("Ann Oh"), runtime_minutes=50)
 
-    (outcome,) = await catalog.import_records([record("b", source="other", **season)])
+    await catalog.import_records([season("a", "one")])
+
+    (outcome,) = await catalog.import_records([season("b", "other")])
 
     assert outcome.title_id == "b"
 
@@ -214,8 +220,9 @@ async def test_a_list_of_films_does_not_turn_a_series_into_one(catalog: Catalog)
 
 @asynchronous
 async def test_votes_make_a_title_popular_where_no_source_says_how_popular_it_is(catalog: Catalog) -> None:
-    voted = {"ratings": {"imdb": Rating(7.0, 1731)}}
-    await catalog.import_records([record("a", **voted), record("b", popularity=12.5, **voted), record("c")])
+    voted = {"imdb": Rating(7.0, 1731)}
+    records = [record("a", ratings=voted), record("b", popularity=12.5, ratings=voted), record("c")]
+    await catalog.import_records(records)
     titles = await catalog.get(["a", "b", "c"])
 
     assert [titles[key].popularity for key in "abc"] == [50.0, 12.5, 0.0]

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from mcp_gateway.catalog.models import Offer, TitleId
+from mcp_gateway.catalog.models import TitleId
+from mcp_gateway.catalog.offer_rows import terms_row
 from mcp_gateway.catalog.offering import Listing
-from mcp_gateway.catalog.platforms import PlatformRecord, PlatformTitle, Sighting, Unknown
-from mcp_gateway.catalog.store import Catalog, CatalogBatch, SourceRecord
+from mcp_gateway.catalog.platforms import OfferFacts, PlatformRecord, PlatformTitle, Sighting, Unknown
+from mcp_gateway.catalog.records import PreparedRecord, Row, fingerprint_of
+from mcp_gateway.catalog.store import Catalog, CatalogBatch, SourceRecord, prepare
+from mcp_gateway.catalog.writing import with_parent
 
 Endings = Literal["never", "now", "noted"]
 """What becomes of offers that a title had from this source and that a record does not state: they stay; they end; it is
@@ -99,13 +102,77 @@ async def write(
             listing did. By default the time of the sighting.
         records_of: Whose records the titles are; by default `record_source`.
     """
+    prepared = [prepare_record(record, records_of or record_source(source, platform)) for record in records]
+    return await write_prepared(
+        batch, platform=platform, source=source, records=prepared, seen=seen, endings=endings, since=since
+    )
+
+
+class PreparedTitle(NamedTuple):
+    """A `PlatformTitle` in the form of the rows that it becomes.
+
+    Attributes:
+        offers: That part of their rows which is between platform and observation, without the source.
+    """
+
+    key: str
+    record: PreparedRecord
+    parent_key: str | None
+    offers: list[tuple[Row, Row]]
+
+
+class PreparedPlatformRecord(NamedTuple):
+    """A `PlatformRecord`, done as far as that needs no database: plain values, which get cheaply to another process."""
+
+    titles: list[PreparedTitle]
+    unknown: list[tuple[str, str]]
+
+
+def prepare_record(record: PlatformRecord, records_of: str) -> PreparedPlatformRecord:
+    """Do all of the intake of a record that needs no database.
+
+    Args:
+        records_of: Whose records the titles are; see `record_source`.
+    """
+    titles = [
+        PreparedTitle(
+            title.key, prepare(_record(records_of, title)), title.parent_key, [_offer(facts) for facts in title.offers]
+        )
+        for title in record.titles
+    ]
+    return PreparedPlatformRecord(titles, [(unknown.field, unknown.value) for unknown in record.unknown])
+
+
+def _record(source: str, title: PlatformTitle) -> SourceRecord:
+    facts = title.facts
+    if title.badges:
+        facts = replace(facts, badges=tuple(sorted({*facts.badges, *title.badges})))
+    return SourceRecord(source, title.key, facts)
+
+
+def _offer(facts: OfferFacts) -> tuple[Row, Row]:
+    slot = (facts.region or "", facts.kind.value, facts.tier or "", facts.quality or "")
+    return slot, terms_row(facts)
+
+
+async def write_prepared(
+    batch: CatalogBatch,
+    *,
+    platform: str,
+    source: str,
+    records: Sequence[PreparedPlatformRecord],
+    seen: Sighting,
+    endings: Endings,
+    since: datetime | None = None,
+) -> IntakeReport:
+    """As `write`, for records that were prepared, by another process perhaps."""
     report = IntakeReport()
     for record in records:
-        report.unknown.update(record.unknown)
+        report.unknown.update(Unknown(*said) for said in record.unknown)
     titles = [title for record in records for title in record.titles]
-    await _write_titles(batch, records_of or record_source(source, platform), titles, report)
+    await _write_titles(batch, titles, report)
     offers = list(_offers(titles, report.title_ids, platform=platform, source=source, seen=seen))
-    changes = await batch.put_offers(offers)
+    changes = await batch.put_offer_rows(offers)
     report.offers, report.offers_changed = len(offers), len(changes)
     report.offers_added = sum(change.before is None for change in changes)
     listing, unseen_since = Listing(platform, source, seen.region), since or seen.observed_at
@@ -117,7 +184,7 @@ async def write(
     return report
 
 
-def _spoken_of(record: PlatformRecord) -> list[str]:
+def _spoken_of(record: PreparedPlatformRecord) -> list[str]:
     """The titles whose offers a record states. One beside others that have offers is only named, as their parent."""
     offered = [title.key for title in record.titles if title.offers]
     return offered or [title.key for title in record.titles]
@@ -128,16 +195,14 @@ def record_source(source: str, platform: str) -> str:
     return source if source.endswith(f":{platform}") else f"{source}:{platform}"
 
 
-async def _write_titles(
-    batch: CatalogBatch, source: str, titles: Sequence[PlatformTitle], report: IntakeReport
-) -> None:
+async def _write_titles(batch: CatalogBatch, titles: Sequence[PreparedTitle], report: IntakeReport) -> None:
     """Import titles, parents first: a child names its parent by the id that this one has in the catalogue."""
     ids = report.title_ids
     by_key = {title.key: title for title in titles}
     strangers = {title.parent_key for title in by_key.values() if title.parent_key} - by_key.keys()
-    parents: dict[str, TitleId] = await batch.titles_of(source, strangers) if strangers else {}
+    parents: dict[str, TitleId] = await batch.titles_of(titles[0].record.source, strangers) if strangers else {}
     for generation in _generations(by_key):
-        records = [_record(source, title, parents) for title in generation]
+        records = [_with_parent(title, parents) for title in generation]
         outcomes = await batch.import_records(records)
         ids.update((record.key, outcome.title_id) for record, outcome in zip(records, outcomes, strict=True))
         parents.update(ids)
@@ -147,7 +212,7 @@ async def _write_titles(
         report.unchanged += count["unchanged"]
 
 
-def _generations(by_key: Mapping[str, PlatformTitle]) -> Iterator[list[PlatformTitle]]:
+def _generations(by_key: Mapping[str, PreparedTitle]) -> Iterator[list[PreparedTitle]]:
     """Titles without a parent among these, then their children, and so on. Circles come last, as they are."""
     waiting = dict(by_key)
     while waiting:
@@ -158,35 +223,20 @@ def _generations(by_key: Mapping[str, PlatformTitle]) -> Iterator[list[PlatformT
         yield generation
 
 
-def _record(source: str, title: PlatformTitle, parents: Mapping[str, TitleId]) -> SourceRecord:
-    parent_id = parents.get(title.parent_key) if title.parent_key else title.facts.parent_id
-    facts = title.facts
-    if parent_id != facts.parent_id or title.badges:
-        facts = replace(facts, parent_id=parent_id, badges=tuple(sorted({*facts.badges, *title.badges})))
-    return SourceRecord(source, title.key, facts)
+def _with_parent(title: PreparedTitle, parents: Mapping[str, TitleId]) -> PreparedRecord:
+    """A child's record is another one when its parent is."""
+    parent_id = parents.get(title.parent_key) if title.parent_key else None
+    if parent_id is None:
+        return title.record
+    fingerprint = fingerprint_of(f"{title.record.fingerprint} {parent_id}".encode())
+    return with_parent(title.record, parent_id)._replace(fingerprint=fingerprint)
 
 
 def _offers(
-    titles: Iterable[PlatformTitle], ids: Mapping[str, TitleId], *, platform: str, source: str, seen: Sighting
-) -> Iterator[Offer]:
+    titles: Iterable[PreparedTitle], ids: Mapping[str, TitleId], *, platform: str, source: str, seen: Sighting
+) -> Iterator[Row]:
+    """Rows as `offer_rows.SHOWN` has them."""
     for title in titles:
         title_id = ids[title.key]
-        for facts in title.offers:
-            yield Offer(
-                title_id=title_id,
-                platform=platform,
-                source=source,
-                observed_at=seen.observed_at,
-                kind=facts.kind,
-                region=facts.region,
-                tier=facts.tier,
-                quality=facts.quality,
-                audio=facts.audio,
-                subtitles=facts.subtitles,
-                price_minor=facts.price_minor,
-                currency=facts.currency,
-                valid_from=facts.valid_from,
-                valid_until=facts.valid_until,
-                link=facts.link,
-                confidence=facts.confidence,
-            )
+        for slot, terms in title.offers:
+            yield (title_id, platform, *slot, source, *terms, seen.observed_at)

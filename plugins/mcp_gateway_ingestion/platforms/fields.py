@@ -176,6 +176,9 @@ def items(values: Mapping[Any, Any], field: str, notes: Notes) -> list[Any]:
 
 def objects(values: Mapping[Any, Any], field: str, notes: Notes) -> list[dict[Any, Any]]:
     """The objects of a field's list; other elements are noted and left out."""
+    listed = values.get(field)
+    if listed.__class__ is list and len(listed) == 1 and listed[0].__class__ is dict:
+        return [listed[0]]  # nearly all of them
     found = []
     for item in items(values, field, notes):
         if isinstance(item, dict):
@@ -193,7 +196,10 @@ def mapping(values: Mapping[Any, Any], field: str) -> dict[Any, Any]:
 
 def first(values: Mapping[Any, Any], fields: Sequence[str]) -> str:
     """The first of several names of a field under which the object says something; else the first of all."""
-    return next((name for name in fields if values.get(name) not in (None, "")), fields[0])
+    for name in fields:
+        if values.get(name) not in (None, ""):
+            return name
+    return fields[0]
 
 
 def moment(value: object) -> datetime | None:

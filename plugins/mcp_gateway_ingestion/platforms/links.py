@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlencode, urlsplit
 
 _MAX_LINK = 2000
@@ -13,11 +13,16 @@ _TRACKING = frozenset(
 _FORWARDED_IN = ("u", "url", "murl", "dest")
 
 
-def own_link(value: object, hosts: Collection[str]) -> str | None:
+def own_link(value: object, hosts: frozenset[str]) -> str | None:
     """The link when it leads to one of the hosts, by https and without what tracks viewers; else None.
 
     A link of somebody who counts clicks, and forwards to one of the hosts, counts as the link that it forwards to.
     """
+    return _own_link(value, hosts) if isinstance(value, str) and len(value) <= _MAX_LINK else None
+
+
+@lru_cache(maxsize=256)  # most offers of a title have the same one
+def _own_link(value: str, hosts: frozenset[str]) -> str | None:
     parts = _split(value)
     if parts is None:
         return None
@@ -30,9 +35,9 @@ def own_link(value: object, hosts: Collection[str]) -> str | None:
     return None
 
 
-def _split(value: object) -> SplitResult | None:
+def _split(value: str) -> SplitResult | None:
     """The parts of an ordinary web address, None for anything that could be meant to deceive."""
-    if not isinstance(value, str) or not value.startswith(("https://", "http://")) or len(value) > _MAX_LINK:
+    if not value.startswith(("https://", "http://")):
         return None
     if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .fields import Notes, as_number
@@ -23,6 +24,7 @@ _EXPONENTS = (
     | dict.fromkeys(_THREE_DIGITS.split(), 3)
 )
 _HIGHEST = 10**12
+_LONGEST = 64
 
 
 class Price(NamedTuple):
@@ -34,7 +36,16 @@ class Price(NamedTuple):
 
 def price_of(amount: object, currency: object) -> Price | None:
     """The price; None when the amount is negative or no number, or when the currency is unknown or cannot divide so."""
-    code = currency.strip().upper() if isinstance(currency, str) and len(currency) < 10 else ""
+    if not isinstance(currency, str) or len(currency) >= 10 or not isinstance(amount, str | int | float):
+        return None
+    if isinstance(amount, str) and len(amount) > _LONGEST:
+        return None
+    return _price_of(amount, currency)
+
+
+@lru_cache(maxsize=4096, typed=True)  # shops have few prices; True is none
+def _price_of(amount: str | float, currency: str) -> Price | None:
+    code = currency.strip().upper()
     exponent = _EXPONENTS.get(code)
     number = as_number(amount)
     if exponent is None or number is None:

@@ -13,7 +13,7 @@ from .rules import Rules, Unusable
 
 _MAX_REASON = 500
 
-Read = Callable[[Mapping[Any, Any], Rules, Sighting, Notes], PlatformTitle | None]
+Read = Callable[[Mapping[Any, Any], Rules, Sighting, Notes], PlatformTitle | tuple[PlatformTitle, ...] | None]
 
 # The first field that a payload has decides. Those of rows come first: a catalogue has many.
 _SHAPES: tuple[tuple[str, Read], ...] = (
@@ -69,8 +69,10 @@ class Normalizer:
         values = inner if isinstance(inner, dict) else payload  # some clients wrap what they got
         for field, read in _SHAPES:
             if field in values:
-                title = read(values, self.rules, seen, notes)
-                return (title,) if title is not None else ()
+                found = read(values, self.rules, seen, notes)
+                if found is None:
+                    return ()
+                return found if isinstance(found, tuple) else (found,)
         raise Unusable(f"payload: is none of the shapes that {self.name} can be read from; {_fields(values)}")
 
 

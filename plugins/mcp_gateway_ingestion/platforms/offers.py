@@ -107,6 +107,9 @@ def _listed(
 def in_order(offers: Iterable[OfferFacts | None]) -> tuple[OfferFacts, ...]:
     """The offers in an order that depends on nothing but themselves, each once."""
     found = {offer for offer in offers if offer is not None}
+    by_begin = {(o.region or "", o.kind, o.tier or "", o.quality or ""): o for o in found}
+    if len(by_begin) == len(found):  # nearly always, and then the rest of the order decides nothing
+        return tuple([by_begin[begin] for begin in sorted(by_begin)])
     return tuple(sorted(found, key=_order))
 
 
@@ -149,11 +152,18 @@ def until_of(value: object, region: str | None, field: str, notes: Notes) -> dat
 def _time(value: object, region: str | None, field: str, notes: Notes, *, last: bool) -> datetime | None:
     if value is None or value in ("", 0, "0"):
         return None
-    made = moment(value)
-    if made is None and isinstance(value, str) and len(value) <= 40 and (date := day(value)) is not None:
-        made = end_of(date, region) if last else midnight(date, region)
+    is_short = isinstance(value, int) or (isinstance(value, str) and len(value) <= 40)
+    made = _read_time(value, region, last) if is_short else moment(value)
     if made is None:
         notes.add(field, value)
+    return made
+
+
+@lru_cache(maxsize=4096, typed=True)  # True is no moment, and 1 is one
+def _read_time(value: int | str, region: str | None, last: bool) -> datetime | None:
+    made = moment(value)
+    if made is None and isinstance(value, str) and (date := day(value)) is not None:
+        made = end_of(date, region) if last else midnight(date, region)
     return made
 
 
@@ -171,7 +181,8 @@ def own_id(offers: Iterable[OfferFacts], rules: Rules) -> str | None:
     """The platform's own id of a title, when all links to it name the same one."""
     if rules.id_in_path is None:
         return None
-    found = {match[1] for o in offers if o.link and (match := rules.id_in_path.search(path_of(o.link)))}
+    links = {offer.link for offer in offers if offer.link}
+    found = {match[1] for link in links if (match := rules.id_in_path.search(path_of(link)))}
     return found.pop() if len(found) == 1 else None
 
 

@@ -30,6 +30,11 @@ class Regions(NamedTuple):
 
 def region_of(value: object) -> str | None:
     """The alpha-2 code of a region that exists, given as alpha-2 (`us`, `UK`), alpha-3 or M49; None for others."""
+    return _region_of(value) if isinstance(value, str) and len(value) <= 3 else None
+
+
+@lru_cache(maxsize=1024)
+def _region_of(value: str) -> str | None:
     code = _code(value)
     return code if code in _regions().zones else None
 
@@ -82,7 +87,7 @@ def base_language_of(value: object) -> str | None:
 def locale_of(language: object, region: object) -> str | None:
     """The BCP 47 tag of a language as spoken in a region (alpha-2, alpha-3 or M49); unknown regions are left out."""
     tag = language_of(language)
-    if tag is None or "-" in tag or not isinstance(region, str) or not region:
+    if not region or tag is None or "-" in tag or not isinstance(region, str):
         return tag
     # M49 also numbers continents: those have no letters, and stay numbers in BCP 47, as in es-419.
     subtag = _code(region) or (region if len(region) == 3 and region.isdecimal() and region.isascii() else None)

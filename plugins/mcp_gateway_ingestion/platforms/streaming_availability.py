@@ -1,11 +1,12 @@
 """Payloads of the Streaming Availability API: versions 2, 3 and 4 differ in where an option names its service.
 
 2: `streamingInfo[service][country]`; 3: `streamingInfo[country][]` with `service`; 4: `streamingOptions[country][]`
-with `service.id`, and prices as text.
+with `service.id`, and prices as text. Since 3, `seasons` and their `episodes` have options of their own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -38,6 +39,11 @@ _KINDS: Mapping[str, OfferKind] = {
     "buy": OfferKind.BUY,
     "addon": OfferKind.ADDON,
 }
+_SEASON = re.compile(r"\s*(?:season|series|part|temporada|saison|staffel|sezon)\s+(\d{1,4})\s*", re.IGNORECASE)
+_MAX_SEASON_NAME = 40
+# Seasons and episodes have no id of their own. Where they stand in their series is the same on every platform, and so
+# their offers come together.
+_SCHEME = "streaming_availability"
 
 
 class Option(NamedTuple):
@@ -48,27 +54,104 @@ class Option(NamedTuple):
     values: Mapping[Any, Any]
 
 
-def read(show: Mapping[Any, Any], rules: Rules, seen: Sighting, notes: Notes) -> PlatformTitle | None:
-    """A title, with the options of the platform's own service.
+def read(show: Mapping[Any, Any], rules: Rules, seen: Sighting, notes: Notes) -> tuple[PlatformTitle, ...]:
+    """A title with the options of the platform's own service; after a series its seasons and their episodes.
 
     Returns:
-        None when the platform has none of its options.
+        Nothing when the platform has none of its options, nor of those of a season or an episode.
 
     Raises:
         Unusable: Kind, title or every id are missing.
     """
-    own = [option for option in _options(show) if option.service in rules.services]
-    if rules.has_offers and not own:
-        return None
+    if rules.has_offers and not _is_offered(show, rules):
+        return ()
     kind = _kind(show)
-    offers = in_order(_offer(option, rules, seen, notes) for option in own)
+    offers = _offers(show, rules, seen, notes)
     ids = known(
         imdb=imdb_id(show.get(first(show, ("imdbId", "imdbID")))),
         tmdb=tmdb_number(show.get(first(show, ("tmdbId", "tmdbID")))),
         **{rules.key: own_id(offers, rules)},
     )
     facts = _facts(show, kind, ids, rules, notes)
-    return PlatformTitle(key=_key(show, kind, ids), facts=facts, offers=offers)
+    title = PlatformTitle(key=_key(show, kind, ids), facts=facts, offers=offers)
+    return (title, *_seasons(show, title, rules, seen, notes)) if kind == "series" else (title,)
+
+
+def _seasons(
+    show: Mapping[Any, Any], series: PlatformTitle, rules: Rules, seen: Sighting, notes: Notes
+) -> Iterator[PlatformTitle]:
+    """The seasons and their episodes; of a platform only those that it offers. Numbers stand nowhere but in names."""
+    numbers: set[int] = set()
+    for place, values in _parts(show, "seasons"):
+        number = _season_number(values.get("title"), place)
+        if number in numbers:
+            notes.add("seasons", values.get("title"))
+            continue
+        numbers.add(number)
+        key = f"{series.key}/s{number}"
+        facts = TitleFacts(
+            kind="season",
+            name=text(values, "title", notes) or f"Season {number}",
+            year=year(values, "firstAirYear", notes),
+            season_number=number,
+            external_ids={_SCHEME: key},
+        )
+        offers = _offers(values, rules, seen, notes)
+        season = PlatformTitle(key=key, facts=facts, offers=offers, parent_key=series.key)
+        episodes = list(_episodes(values, season, rules, seen, notes))
+        if offers or episodes or not rules.has_offers:
+            yield season
+            yield from episodes
+
+
+def _episodes(
+    values: Mapping[Any, Any], season: PlatformTitle, rules: Rules, seen: Sighting, notes: Notes
+) -> Iterator[PlatformTitle]:
+    """The episodes of a season, numbered by their place in it: the API lists all of them, in order."""
+    for place, episode in _parts(values, "episodes"):
+        offers = _offers(episode, rules, seen, notes)
+        if rules.has_offers and not offers:
+            continue
+        key = f"{season.key}e{place}"
+        overview = text(episode, "overview", notes, MAX_OVERVIEW)
+        facts = TitleFacts(
+            kind="episode",
+            name=text(episode, "title", notes) or f"Episode {place}",
+            year=year(episode, first(episode, ("airYear", "year")), notes),
+            overview=overview,
+            overview_source="streaming-availability" if overview else None,
+            season_number=season.facts.season_number,
+            episode_number=place,
+            external_ids={_SCHEME: key},
+        )
+        yield PlatformTitle(key=key, facts=facts, offers=offers, parent_key=season.key)
+
+
+def _season_number(name: object, place: int) -> int:
+    """The number in `Season 3`; specials have 0; else the place among the seasons."""
+    if not isinstance(name, str) or len(name) > _MAX_SEASON_NAME:
+        return place
+    if name.strip().lower() in {"specials", "special"}:
+        return 0
+    match = _SEASON.fullmatch(name)
+    return int(match[1]) if match else place
+
+
+def _parts(values: Mapping[Any, Any], field: str) -> Iterator[tuple[int, Mapping[Any, Any]]]:
+    """The objects of a list, each with its place from 1."""
+    listed = values.get(field)
+    for place, part in enumerate(listed[:MAX_ITEMS] if isinstance(listed, list) else (), 1):
+        if isinstance(part, dict):
+            yield place, part
+
+
+def _is_offered(show: Mapping[Any, Any], rules: Rules) -> bool:
+    """Whether the platform has options of a show, of one of its seasons, or of one of their episodes."""
+    if any(_own(show, rules)):
+        return True
+    seasons = [season for _, season in _parts(show, "seasons")]
+    episodes = (episode for season in seasons for _, episode in _parts(season, "episodes"))
+    return any(any(_own(part, rules)) for part in (*seasons, *episodes))
 
 
 def _facts(show: Mapping[Any, Any], kind: Kind, ids: dict[str, str], rules: Rules, notes: Notes) -> TitleFacts:
@@ -135,6 +218,14 @@ def _options(show: Mapping[Any, Any]) -> Iterator[Option]:
                 for values in inner[:MAX_ITEMS]:
                     if isinstance(values, dict):
                         yield Option(_service(values), outer, values)
+
+
+def _own(values: Mapping[Any, Any], rules: Rules) -> Iterator[Option]:
+    return (option for option in _options(values) if option.service in rules.services)
+
+
+def _offers(values: Mapping[Any, Any], rules: Rules, seen: Sighting, notes: Notes) -> tuple[OfferFacts, ...]:
+    return in_order(_offer(option, rules, seen, notes) for option in _own(values, rules))
 
 
 def _service(option: Mapping[Any, Any]) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import orjson
 from anyio import to_process, to_thread
 
-from mcp_gateway.catalog.platforms import PlatformNormalizer, PlatformRecord, Rejected, Sighting
+from mcp_gateway.catalog.platforms import PlatformNormalizer, Rejected, Sighting
 from mcp_gateway.catalog.records import fingerprint_of
 
+from ..intake import PreparedPlatformRecord, prepare_record, record_source
 from ..rejects import MAX_RAW_CHARACTERS, Rejection
 from .shape import Profile
 
@@ -23,24 +25,32 @@ log = logging.getLogger(__name__)
 PAYLOADS_WORTH_A_PROCESS = 500
 """Fewer are read sooner than they could be sent there and back."""
 
+OBJECTS_BETWEEN_COLLECTIONS = 200_000
+"""A page makes a hundred thousand objects that all stay until its end: there is no garbage to look for."""
+
 
 @dataclass(slots=True)
 class ReadPage:
     """What became of the payloads of a page."""
 
     profile: Profile
-    records: list[PlatformRecord] = field(default_factory=list)
+    records: list[PreparedPlatformRecord] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
 
 
 async def read_elsewhere(
-    normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile
+    normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile, *, source: str
 ) -> ReadPage:
     """Read payloads in a thread, or where they are many, in another process: that is half the work of a sync."""
-    read = partial(read_page, normalizer, payloads, seen, profile)
+    read = partial(read_page, normalizer, payloads, seen, profile, source=source)
     if len(payloads) >= PAYLOADS_WORTH_A_PROCESS and _can_go(normalizer):
-        return await to_process.run_sync(read)
+        return await to_process.run_sync(_in_process, read)
     return await to_thread.run_sync(read)
+
+
+def _in_process(read: Callable[[], ReadPage]) -> ReadPage:
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    return read()
 
 
 def _can_go(normalizer: PlatformNormalizer) -> bool:
@@ -52,9 +62,15 @@ def _can_go(normalizer: PlatformNormalizer) -> bool:
     return True
 
 
-def read_page(normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile) -> ReadPage:
-    """Read payloads. A normalizer that fails has rejected the payload; its fault is in the log, once a page."""
+def read_page(
+    normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile, *, source: str
+) -> ReadPage:
+    """Read a source's payloads.
+
+    A normalizer that fails has rejected the payload; its fault is in the log, once a page.
+    """
     page = ReadPage(profile.add(payloads))
+    records_of = record_source(source, normalizer.key)
     fault: Exception | None = None
     for payload in payloads:
         try:
@@ -64,7 +80,7 @@ def read_page(normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sig
         if isinstance(read, Rejected):
             page.rejections.append(_rejection(payload, read.reason))
         else:
-            page.records.append(read)
+            page.records.append(prepare_record(read, records_of))
     if fault is not None:
         log.error("normalizer failed", extra={"platform": normalizer.key}, exc_info=fault)
     return page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 
 from mcp_gateway.catalog.offering import Listing
@@ -39,7 +41,8 @@ class Rehearsal(ListingRun):
         while not run.is_listed:
             page = await reader.next(run)
             seen = sighting(self.target, run, page)
-            read = await anyio.to_thread.run_sync(read_page, self.normalizer, page.payloads, seen, run.profile)
+            reading = partial(read_page, self.normalizer, page.payloads, seen, run.profile, source=self.target.source)
+            read = await anyio.to_thread.run_sync(reading)
             run.started_at = run.started_at or page.observed_at
             async with self.catalog.batch(dry_run=True) as batch:
                 taken = await write_page(batch, self.target, run, page, read, seen)

@@ -15,7 +15,7 @@ from mcp_gateway.catalog.offering import Listing
 from mcp_gateway.catalog.platforms import PlatformNormalizer, Sighting
 from mcp_gateway.catalog.store import Catalog, CatalogBatch
 
-from ..intake import Endings, IntakeReport, record_source, write
+from ..intake import Endings, IntakeReport, record_source, write_prepared
 from .asking import PageReader
 from .reading import ReadPage, read_elsewhere
 from .shape import Drift, drift_between
@@ -174,7 +174,9 @@ class ListingRun:
     async def _read(self, run: Run, reader: PageReader) -> SourceRead:
         page = await reader.next(run)
         seen = sighting(self.target, run, page)
-        return SourceRead(page, seen, await read_elsewhere(self.normalizer, page.payloads, seen, run.profile))
+        source = self.target.source
+        read = await read_elsewhere(self.normalizer, page.payloads, seen, run.profile, source=source)
+        return SourceRead(page, seen, read)
 
     async def _read_ahead(self, run: Run, reader: PageReader, answers: list[SourceRead | SourceError]) -> None:
         """That there is no next page must not keep this one from being written."""
@@ -259,7 +261,7 @@ async def write_page(
     # A listing of all that is offered tells at its end what is missing.
     endings: Endings = "noted" if page.states_all and not run.is_full else "never"
     since = run.started_at or seen.observed_at
-    taken = await write(
+    taken = await write_prepared(
         batch, platform=platform, source=source, records=read.records, seen=seen, endings=endings, since=since
     )
     if page.gone:

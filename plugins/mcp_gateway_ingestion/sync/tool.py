@@ -12,7 +12,10 @@ from .run import TargetReport
 from .service import AvailabilitySync, Wish
 from .state import Target
 
-_NOTHING = "No source is set up that could be asked; see the settings in [plugins.ingestion]."
+_NOTHING = (
+    "No source is set up that could be asked. Set plugins.ingestion.tmdb.token or "
+    "plugins.ingestion.streaming_availability.key, and start again."
+)
 
 
 class SyncTool:
@@ -28,6 +31,8 @@ class SyncTool:
         progress, and ends when cancelled: what is in stays, and the next run goes on there.
         """
         targets = self._sync.targets
+        if not targets:
+            return SyncResult(items=[], in_trouble=0, dry_run=params.dry_run, note=_NOTHING)
         _check("platforms", params.platforms, {target.platform for target in targets})
         _check("regions", params.regions, {target.region for target in targets})
         wish = Wish(
@@ -39,7 +44,6 @@ class SyncTool:
             items=[_item(report) for report in reports],
             in_trouble=sum(report.outcome not in {"done", "dry_run"} for report in reports),
             dry_run=params.dry_run,
-            note=None if targets else _NOTHING,
         )
 
 
