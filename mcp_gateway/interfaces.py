@@ -47,8 +47,10 @@ class Retriever(Protocol):
 class Importers(Protocol):
     """Takes catalogues in. The ingestion plugin provides it; `media-gateway ingest` asks it."""
 
-    sources: Mapping[str, str]
-    """What can be read, by name, with a word on each."""
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """What can be read, by name, with a word on each."""
+        ...
 
     async def download(self, source: str, path: Path | None, on_progress: Callable[[IngestProgress], None]) -> Path:
         """Fetch a source's files where its owner publishes them; what is up to date is not fetched again.

@@ -85,8 +85,9 @@ class ByteFile:
         """Some bytes of what comes next, without taking them; none at the end."""
         try:
             return self._stream.peek(1)  # type: ignore[attr-defined, no-any-return]  # a BufferedReader
-        except (EOFError, zlib.error, gzip.BadGzipFile, OSError):
-            return b""  # whoever reads on hears of it
+        except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
+            self.damage = _describe(error)
+            return b""
 
     def _unpacked(self, path: Path) -> BinaryIO:
         buffered = io.BufferedReader(self._raw, _CHUNK_BYTES)

@@ -1,8 +1,7 @@
-"""The two ways in: files named on the command line, and titles in a tool call."""
+"""Takes files in that are named on the command line."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,16 +10,13 @@ from typing import Any
 
 from anyio import to_thread
 
-from mcp_gateway.api import Call, Clock, IngestProgress, InvalidParams
+from mcp_gateway.api import Clock, IngestProgress, InvalidParams
 from mcp_gateway.catalog.platforms import PlatformNormalizer, Sighting
-from mcp_gateway.catalog.store import Catalog, ImportOutcome, SourceRecord
+from mcp_gateway.catalog.store import Catalog
 
 from .download import IMDB_FILES, Downloads
 from .files import STDIN
-from .jsonl import parse_title
 from .listing import ListingTaker
-from .models import IngestedTitle, IngestTitlesParams, IngestTitlesResult, RejectedTitle
-from .parsed import BadRecord, ParsedTitle
 from .pipeline import BATCH_LINES, FileIngest, IngestReport
 from .pollers.json_api import http_client
 from .settings import IngestionSettings
@@ -28,7 +24,6 @@ from .sources import ABOUT, PLATFORM, STREAMING_AVAILABILITY, File, files_of
 from .store import RejectedStore
 from .taking import Taker, TitleTaker
 
-INLINE_SOURCE = "inline"
 PAYLOADS_AT_ONCE = 1000
 """They are larger than lines: a row comes with its cast, a title with its offers in fifty countries."""
 
@@ -108,6 +103,8 @@ class FileImporters:
             report = await self._one(file, left, done, self._taker(file, region, takers))
             done.next()
             total = report if len(files) == 1 else total.plus(report)
+        if total.complete and not total.read and not total.left_out:
+            total.complete, total.problem = False, "there is nothing in it to take in"
         return total.as_json()
 
     async def _one(self, file: File, limit: int | None, done: _Done, taker: Taker[Any]) -> IngestReport:
@@ -163,50 +160,6 @@ class _Done:
         self._records += self._last.records
         self._rejected += self._last.rejected
         self._last = IngestProgress(0, None, 0, 0)
-
-
-class InlineImport:
-    """Takes in titles that come in a call."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    async def ingest_titles(self, params: IngestTitlesParams, call: Call) -> IngestTitlesResult:
-        """Add titles to the catalogue, or lay what is known over those it has.
-
-        A title has id (IMDb's tt… or one of your own), type (movie, tv, season, episode), title and year; and as far
-        as known alt_titles, release_date, runtime_min, seasons, genres, tags, cast [{name, character}], directors,
-        writers, overview, tagline, certification, countries, original_language, ratings {source: {score, votes}},
-        popularity (0-100), external_ids {imdb, tmdb, …}, parent_id, season_number, episode_number.
-        """
-        parsed, rejected = _parse_all(params.titles)
-        records = [SourceRecord(INLINE_SOURCE, title.key, title.facts, title.own_id) for title in parsed]
-        outcomes = await self._catalog.import_records(records, dry_run=params.dry_run)
-        count = Counter(outcome.change for outcome in outcomes)
-        return IngestTitlesResult(
-            created=count["created"],
-            updated=count["updated"],
-            unchanged=count["unchanged"],
-            items=[_item(outcome) for outcome in outcomes],
-            rejected=rejected,
-            unknown_fields=sorted({name for title in parsed for name in title.unknown_fields}),
-            dry_run=params.dry_run,
-        )
-
-
-def _parse_all(titles: Sequence[Any]) -> tuple[list[ParsedTitle], list[RejectedTitle]]:
-    parsed: list[ParsedTitle] = []
-    rejected: list[RejectedTitle] = []
-    for position, title in enumerate(titles):
-        try:
-            parsed.append(parse_title(title))
-        except BadRecord as error:
-            rejected.append(RejectedTitle(position=position, reason=str(error)))
-    return parsed, rejected
-
-
-def _item(outcome: ImportOutcome) -> IngestedTitle:
-    return IngestedTitle(id=outcome.title_id, change=outcome.change, evidence=outcome.evidence or None)
 
 
 def _written_at(path: Path) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anyio import to_thread
@@ -15,8 +15,15 @@ from .intake import record_source, write
 from .lines import Line
 from .parsed import BadRecord, loads, refuse_nul
 from .rejects import Rejection
+from .seen import SeenMarks
 from .taking import Taken, count_names
 
+# What normalizers note when an offer cannot be, or cannot be at its price: a price below zero or in no currency, an end
+# before the beginning.
+_FAULTS = frozenset(
+    {"window", "amount", "price_value", "retailPriceValue", "retail_price", "currency", "price_currency"}
+)
+_MAX_FAULTS = 5
 _NUMBERINGS = (
     (re.compile(r"t[ms]\w*"), "/justwatch"),
     (re.compile(r"s\d+"), "/rows"),
@@ -53,7 +60,7 @@ class ListingTaker:
         self._source = source
         self._normalizers = normalizers
         self._seen_where = seen
-        self._seen: dict[str, int] = {}
+        self._seen = SeenMarks()
 
     async def ready(self, lines: Sequence[Line]) -> ListingBatch:
         """Normalise."""
@@ -87,7 +94,11 @@ class ListingTaker:
             if isinstance(found, str) or reason:
                 batch.taken.rejections.append(Rejection(line.number, reason, line.raw))
                 continue
-            batch.taken.accepted_lines.append(line.number)
+            faults = _faults(found.values())
+            if faults:
+                batch.taken.faults.append(Rejection(line.number, faults, line.raw))
+            else:
+                batch.taken.accepted_lines.append(line.number)
             if not found:
                 batch.taken.left_out["records that say nothing of the platform"] += 1
             for platform, record in found.items():
@@ -122,9 +133,15 @@ class ListingTaker:
         if first is None or len(first.titles) != 1:
             return ""
         mark = fingerprint_of(line.raw)
-        if self._seen.setdefault(first.titles[0].key, mark) != mark:
+        if self._seen.first(first.titles[0].key, mark) != mark:
             return "id: stands in an earlier record already, which says something else"
         return ""
+
+
+def _faults(records: Iterable[PlatformRecord]) -> str:
+    """What is wrong with the offers of a payload that is taken in without it; empty when nothing is."""
+    notes = sorted({note for record in records for note in record.unknown if note.field in _FAULTS})
+    return "; ".join(f"offer: {note.field} {note.value[:60]!r} cannot be used" for note in notes[:_MAX_FAULTS])
 
 
 def _numbering(key: str) -> str:

@@ -44,6 +44,7 @@ class IngestReport:
         file: The file's name.
         read: Records read, empty lines left out.
         created, updated, unchanged: Titles; a record may speak of several.
+        faulty: Records that were taken in but for an offer that could not be used.
         offers: Offers that are new, different or gone.
         unknown_fields: Names that the format does not have and values that were not understood, with how often.
         left_out: Records that are not meant to be taken in, by what they are.
@@ -59,6 +60,7 @@ class IngestReport:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    faulty: int = 0
     offers: int = 0
     unknown_fields: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -79,6 +81,7 @@ class IngestReport:
         self.updated += taken.changes["updated"]
         self.unchanged += taken.changes["unchanged"]
         self.rejected += len(taken.rejections)
+        self.faulty += len(taken.faults)
         self.offers += taken.offers
         self.left_out += taken.left_out
         for name, number in taken.unknown.items():
@@ -87,7 +90,7 @@ class IngestReport:
 
     def plus(self, other: IngestReport) -> IngestReport:
         """This report and that of one more file that is taken in with it."""
-        counts = ("read", "created", "updated", "unchanged", "rejected", "offers", "seconds")
+        counts = ("read", "created", "updated", "unchanged", "rejected", "faulty", "offers", "seconds")
         return IngestReport(
             self.source,
             self.file,
@@ -109,6 +112,7 @@ class IngestReport:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "rejected": self.rejected,
+            "faulty": self.faulty,
             "offers": self.offers,
             "unknown_fields": dict(sorted(self.unknown_fields.items())),
             "left_out": dict(sorted(self.left_out.items())),
@@ -230,7 +234,8 @@ class FileIngest:
         if report.read == 0 and len(taken.rejections) == batch.lines >= LINES_THAT_TELL:
             first = taken.rejections[0]
             raise InvalidParams("path", f"is not in {self._about}; line {first.line_number}: {first.reason}")
-        changes = standing.changes(taken.rejections, taken.accepted_keys, taken.accepted_lines)
+        kept = [*taken.rejections, *taken.faults]
+        changes = standing.changes(kept, taken.accepted_keys, taken.accepted_lines)
         await self._rejected.write(self._source, standing.file, changes)
         standing.apply(changes)
         report.count(batch.lines, taken)

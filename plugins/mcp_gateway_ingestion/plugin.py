@@ -13,12 +13,12 @@ from mcp_gateway.api import Capability, Importers, Prompt, Services, capability,
 from mcp_gateway.catalog.platforms import PlatformNormalizer
 
 from .availability.capabilities import availability
-from .importing import FileImporters, InlineImport
+from .inline import InlineImport
+from .on_demand import ImportersOnDemand
 from .platforms import BUILT_IN
 from .pollers.sources import open_sources
 from .rejected_list import RejectedList
 from .settings import IngestionSettings
-from .starter_catalogue import SOURCE as STARTER
 from .starter_catalogue import load_starter
 from .store import RejectedStore
 
@@ -54,17 +54,7 @@ async def lifespan(services: Services, settings: IngestionSettings) -> AsyncIter
         count = await load_starter(services.catalog, services.clock)
         log.info("starter catalogue loaded", extra={"titles": count})
     store = RejectedStore(services)
-    replaces = None if settings.keep_starter else STARTER
-    importers = FileImporters(
-        services.catalog,
-        store,
-        services.clock,
-        platforms=services.platforms,
-        settings=settings,
-        folder=services.data_dir,
-        replaces=replaces,
-    )
-    services.provide(Importers, importers)
+    services.provide(Importers, ImportersOnDemand(services, settings, store))
     inline = InlineImport(services.catalog)
     rejected = RejectedList(store, services.cursors.scoped("list_rejected_records"))
     async with open_sources(settings.tmdb, settings.streaming_availability, services.clock) as sources:

@@ -127,7 +127,8 @@ def open_jsonl(path: Path) -> RecordFile:
         return lines
     lines.close()
     objects = "'.[]'" if what == "a JSON array" else "."
-    target = f"{path.name.partition('.')[0]}.jsonl"
+    stem = path.name.partition(".")[0]
+    target = f"{stem}.jsonl" if path.name != f"{stem}.jsonl" else f"{stem}-lines.jsonl"  # not the file that jq reads
     raise InvalidParams(
         "path",
         f"{path} is {what}, and our jsonl format has an object a line; "

@@ -18,6 +18,7 @@ from .lines import Line
 from .parsed import Parse
 from .reading import ReadLine, read_lines
 from .rejects import Rejection
+from .seen import SeenMarks
 
 LINES_WORTH_A_PROCESS = 1000
 """Fewer are read sooner than another process could start."""
@@ -36,6 +37,7 @@ class Taken:
         offers: How many offers were new, different or gone.
         accepted_keys: Keys of the lines that could be used.
         accepted_lines: Their numbers.
+        faults: Of records that were taken in, what could not be used of them.
         unknown: What was not understood, with how many records had it.
         left_out: Records that are not meant to be taken in, by what they are.
     """
@@ -45,6 +47,7 @@ class Taken:
     rejections: list[Rejection] = field(default_factory=list)
     accepted_keys: list[str] = field(default_factory=list)
     accepted_lines: list[int] = field(default_factory=list)
+    faults: list[Rejection] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -120,7 +123,7 @@ class TitleTaker:
     def __init__(self, catalog: Catalog, format: Format) -> None:  # noqa: A002 - the word for it
         self._catalog = catalog
         self._format = format
-        self._seen: dict[tuple[str, str], int] = {}
+        self._seen = SeenMarks()
         self._elsewhere = False
 
     async def ready(self, lines: Sequence[Line]) -> TitleBatch:
@@ -170,8 +173,9 @@ class TitleTaker:
         marks = {(r.source, r.key): r.fingerprint for r in records}
         if read is None:
             marks = {(self._format.source, mark.key or ""): mark.fingerprint}
-        earlier = {key for key in marks if key in self._seen}
-        if any(self._seen[key] != marks[key] for key in earlier):
+        seen = {key: self._seen.get("\0".join(key)) for key in marks} if len(self._seen) else {}
+        earlier = {key for key, first in seen.items() if first is not None}
+        if any(seen[key] != marks[key] for key in earlier):
             # The first counts: would the last, each run would change the title twice.
             if not self._format.may_repeat:
                 return "id: stands in an earlier line already, which says something else"
@@ -183,7 +187,8 @@ class TitleTaker:
         batch.accepted_keys.extend(key for _, key in marks)
         batch.accepted_lines.append(mark.line.number)
         if not self._format.each_once:
-            self._seen.update(marks)
+            for key, fingerprint in marks.items():
+                self._seen.first("\0".join(key), fingerprint)
         if read and fresh:
             count_names(batch.unknown, read.unknown_fields)
             self._note_parents(batch, mark, read)

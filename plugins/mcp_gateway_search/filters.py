@@ -8,6 +8,7 @@ from tantivy import Occur, Query
 
 from mcp_gateway.api import InvalidParams
 from mcp_gateway.catalog.models import normalise_name
+from mcp_gateway.catalog.platform_keys import platform_key
 
 from .index import TitleIndex
 from .models import Filters
@@ -42,7 +43,8 @@ def _genres(index: TitleIndex, filters: Filters) -> list[Query]:
 
 def _offers(index: TitleIndex, filters: Filters) -> list[Query]:
     """One offer must meet all conditions on offers: on that platform, in that region, for that kind of payment."""
-    platforms = _known(index, "platform", filters.platforms, field="filters.platforms")
+    wanted = [platform_key(platform) for platform in filters.platforms or ()]
+    platforms = _known(index, "platform", wanted, field="filters.platforms")
     region = filters.region.upper() if filters.region else None
     if not (platforms or region or filters.monetization):
         return []

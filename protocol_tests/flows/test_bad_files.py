@@ -71,13 +71,14 @@ def test_bad_lines_are_rejected_with_their_reasons_and_the_rest_is_taken_in(data
     assert not unlike
 
 
-def test_an_empty_catalogue_and_a_pipe_that_ends_in_a_line_are_taken_as_they_are(
+def test_an_empty_catalogue_is_a_failure_and_a_pipe_that_ends_in_a_line_is_taken_as_it_is(
     data_dir: Path, tmp_path: Path
 ) -> None:
     empty = run("ingest", "jsonl", str(written(tmp_path / "empty.jsonl", "")), "--json", data_dir=data_dir)
     half = run("ingest", "jsonl", "-", "--json", data_dir=data_dir, given=films(5)[:-20])
 
-    assert (empty.returncode, json.loads(empty.stdout)["read"]) == (0, 0)
+    assert (empty.returncode, json.loads(empty.stdout)["read"]) == (1, 0)
+    assert "empty.jsonl: there is nothing in it to take in" in empty.stderr
     report = json.loads(half.stdout)
     assert (half.returncode, report["created"], report["rejected"]) == (0, 4, 1)
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from mcp_gateway.api import Call, Cursors, InvalidParams, NoParams, NotFound, Services
 from mcp_gateway.catalog.availability import availability_of
 from mcp_gateway.catalog.models import Offer, TitleId
-from mcp_gateway.catalog.offering import PLATFORM_NAMES, Leaving
+from mcp_gateway.catalog.offering import Leaving
+from mcp_gateway.catalog.platform_keys import platform_key, platform_name
 
 from ..platforms.money import Price, money
 from ..sync.service import AvailabilitySync
@@ -166,17 +167,19 @@ class AvailabilityDesk:
         return listed(target, state, self._clock.now(), self._interval)
 
     async def _platform(self, key: str | None) -> str | None:
-        known = await self._platform_keys() if key else []
-        if key and key not in known:
-            raise NotFound("platform", key, nearest=[each for each in known if each[:2] == key[:2].lower()][:5])
-        return key
+        if not key:
+            return None
+        known, ours = await self._platform_keys(), platform_key(key.strip().lower())
+        if ours not in known:
+            raise NotFound("platform", key, nearest=[each for each in known if each[:2] == ours[:2]][:5])
+        return ours
 
     async def _platform_keys(self) -> list[str]:
         return sorted({*self._platforms, *await self._catalog.offers_by_region()})
 
     def _name(self, key: str) -> str:
         known = self._platforms.get(key)
-        return known.name if known else PLATFORM_NAMES.get(key) or key.replace("_", " ").title()
+        return known.name if known else platform_name(key)
 
 
 def region_of(text: str | None) -> str | None:

@@ -38,10 +38,16 @@ class Ingestion:
     rejected: RejectedStore
 
     async def run(
-        self, path: Path, *, batch_lines: int = 3, replaces: str | None = None, **options: Any
+        self,
+        path: Path,
+        *,
+        source: str = "jsonl",
+        batch_lines: int = 3,
+        replaces: str | None = None,
+        **options: Any,
     ) -> IngestReport:
         """Take a file in, in small batches."""
-        (file,) = files_of("jsonl", path, IngestionSettings())
+        (file,) = files_of(source, path, IngestionSettings())
         assert file.format
         one_file = FileIngest(
             self.catalog,

@@ -1,4 +1,5 @@
-"""Takes a file in, in a process of its own that tests can kill: `ingest_process.py DATABASE_URL FILE BATCH_LINES`.
+"""Takes a file in, in a process of its own that tests can kill: `ingest_process.py DATABASE_URL SOURCE FILE
+BATCH_LINES`.
 
 Prints a line after each batch.
 """
@@ -21,12 +22,13 @@ from mcp_gateway_ingestion.tests.conftest import Ingestion
 
 async def ingest(*arguments: str) -> None:
     """Take the file in."""
-    url, path, batch_lines = arguments
+    url, source, path, batch_lines = arguments
     async with opened(url, ingestion=plugin.register_migrations()) as (db, catalog):
         services: Any = SimpleNamespace(db=db, clock=SystemClock())
         ingestion = Ingestion(db, catalog, RejectedStore(services))
         await ingestion.run(
             Path(path),
+            source=source,
             batch_lines=int(batch_lines),
             on_progress=lambda progress: print(progress.records, flush=True),  # noqa: T201
         )

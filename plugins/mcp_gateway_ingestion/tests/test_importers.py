@@ -324,13 +324,14 @@ async def test_one_work_of_several_sources_is_one_title(ingestion: Ingestion, tm
 
 
 @pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(("name", "target"), [("films.json", "films.jsonl"), ("films.jsonl", "films-lines.jsonl")])
 async def test_a_json_file_that_is_not_in_lines_is_told_how_to_become_one(
-    ingestion: Ingestion, tmp_path: Path, number: int
+    ingestion: Ingestion, tmp_path: Path, number: int, name: str, target: str
 ) -> None:
-    path = tmp_path / "films.json"
+    path = tmp_path / name
     path.write_text(json.dumps([FILM] if number == 1 else FILM, indent=1))
 
-    with pytest.raises(InvalidParams, match=r"write one with: jq -c .* films\.json > films\.jsonl"):
+    with pytest.raises(InvalidParams, match=rf"write one with: jq -c .* {name} > {target}"):
         await ingestion.take_in("jsonl", path)
 
 

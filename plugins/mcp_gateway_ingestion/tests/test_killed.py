@@ -19,6 +19,7 @@ from sqlalchemy import text
 from mcp_gateway.tests.catalogues import opened, rows_of
 from mcp_gateway_ingestion import plugin
 from mcp_gateway_ingestion.tests.conftest import title
+from mcp_gateway_ingestion.tests.synthetic_imdb import write as write_dump
 
 pytestmark = pytest.mark.anyio
 
@@ -47,8 +48,16 @@ def lines() -> Iterator[Any]:
 
 
 @contextmanager
-def importing(url: str, path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "mcp_gateway_ingestion.tests.ingest_process", url, str(path), str(BATCH_LINES)]
+def importing(url: str, path: Path, source: str = "jsonl") -> Iterator[subprocess.Popen[str]]:
+    command = [
+        sys.executable,
+        "-m",
+        "mcp_gateway_ingestion.tests.ingest_process",
+        url,
+        source,
+        str(path),
+        str(BATCH_LINES),
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": ":".join(sys.path)}
     ) as process:
@@ -58,17 +67,17 @@ def importing(url: str, path: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def run_and_kill(url: str, path: Path, after_batches: int, pause_seconds: float) -> None:
+def run_and_kill(url: str, path: Path, after_batches: int, pause_seconds: float, source: str = "jsonl") -> None:
     """Kill an import some while after one of its batches; the pause spreads the kills over the work on a batch."""
-    with importing(url, path) as process:
+    with importing(url, path, source) as process:
         assert process.stdout
         for _ in range(after_batches):
             assert process.stdout.readline().strip() not in {"", "done"}
         time.sleep(pause_seconds)
 
 
-def run_to_the_end(url: str, path: Path) -> None:
-    with importing(url, path) as process:
+def run_to_the_end(url: str, path: Path, source: str = "jsonl") -> None:
+    with importing(url, path, source) as process:
         output, _ = process.communicate(timeout=SECONDS)
         assert output.split()[-1] == "done"
 
@@ -98,6 +107,27 @@ async def test_killed_at_any_moment_and_run_again_ends_with_the_same_catalogue(
         await to_thread.run_sync(run_to_the_end, database_url, path)
 
     assert await contents(database_url) == await contents(undisturbed)
+
+
+async def test_a_dump_of_imdb_whose_import_is_killed_and_run_again_ends_with_the_same_catalogue(
+    database_url: str, tmp_path: Path
+) -> None:
+    """All seven files. A kill may fall on the films or on the episodes, whose series came before them."""
+    dump = tmp_path / "imdb"
+    write_dump(dump, titles=LINES)
+    undisturbed = f"sqlite:///{tmp_path / 'undisturbed.sqlite3'}"
+    luck = random.Random()  # noqa: S311 - no secret
+
+    with anyio.fail_after(SECONDS):
+        await to_thread.run_sync(run_to_the_end, undisturbed, dump, "imdb")
+        for kill in range(3):
+            pause = luck.random() / 10
+            await to_thread.run_sync(run_and_kill, database_url, dump, luck.randrange(1, 4) + 4 * kill, pause, "imdb")
+        await to_thread.run_sync(run_to_the_end, database_url, dump, "imdb")
+
+    ended = await contents(database_url)
+    assert len(ended[0]["titles"]) == LINES
+    assert ended == await contents(undisturbed)
 
 
 async def test_an_import_runs_beside_a_server_that_writes(sqlite_url: str, write: Write) -> None:

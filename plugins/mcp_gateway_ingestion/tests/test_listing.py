@@ -19,7 +19,9 @@ from mcp_gateway_ingestion.tests.conftest import Ingestion
 
 pytestmark = pytest.mark.anyio
 
-DATA = Path(__file__).resolve().parents[3] / "../shared/data"
+ROOT = Path(__file__).resolve().parents[3]
+DATA = ROOT / "../shared/data"
+SERIES = ROOT / "fixtures/platforms/netflix/v4-series-with-episodes.json"
 JUSTWATCH = [
     "id", "title", "type", "description", "release_year", "age_certification", "runtime", "genres",
     "production_countries", "seasons", "imdb_id", "imdb_score", "imdb_votes", "tmdb_popularity", "tmdb_score",
@@ -220,3 +222,80 @@ async def test_real_rows_of_platforms_become_titles(
     counts = await sqlite_ingestion.catalog.counts()
     assert counts["movie"] + counts["series"] >= rows * 0.98
     assert counts["offers"] == (0 if platform == "generic" else report["offers"])
+
+
+def shown_film(number: int, **option: Any) -> dict[str, Any]:
+    rent = {"service": {"id": "netflix"}, "type": "rent", "price": {"amount": "3.99", "currency": "USD"}, **option}
+    fine = {"service": {"id": "netflix"}, "type": "subscription"}
+    return {
+        "imdbId": f"tt000000{number}", "showType": "movie", "title": f"Film {number}", "releaseYear": 2001,
+        "streamingOptions": {"us": [rent, fine]},
+    }  # fmt: skip
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "offer: amount '-3.99' cannot be used": {"price": {"amount": "-3.99", "currency": "USD"}},
+    "offer: currency 'ZZZ' cannot be used": {"price": {"amount": "3.99", "currency": "ZZZ"}},
+    "offer: window '2030-03-17T17:46:40+00:00 to 2027-01-15T08:00:00+00:00' cannot be used": {
+        "availableSince": 1_900_000_000, "expiresOn": 1_800_000_000,
+    },
+}  # fmt: skip
+
+
+async def test_an_offer_that_cannot_be_is_listed_with_its_reason_and_a_corrected_file_heals_it(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    path = tmp_path / "shows.json"
+    path.write_text(json.dumps([shown_film(n, **wrong) for n, wrong in enumerate(FAULTS.values(), 1)]))
+
+    report = await ingestion.take_in("streaming-availability", path)
+    reasons = await ingestion.reasons()
+    again = await ingestion.take_in("streaming-availability", path)
+    path.write_text(json.dumps([shown_film(n) for n in (1, 2, 3)]))
+    healed = await ingestion.take_in("streaming-availability", path)
+
+    assert (report["created"], report["rejected"], report["faulty"]) == (3, 0, 3)
+    assert reasons == [*enumerate(FAULTS, 1)]
+    assert (again["offers"], again["faulty"]) == (0, 3)
+    assert (healed["faulty"], await ingestion.reasons()) == (0, [])
+    offers = await ingestion.catalog.offers([title.id for title in (await ingestion.titles()).values()])
+    rented = [offer for found in offers.values() for offer in found if offer.kind is OfferKind.RENT]
+    assert [offer.price_minor for offer in rented] == [399, 399, 399]
+
+
+@pytest.mark.parametrize("name", ["nothing.json", "nothing.jsonl.gz"])
+async def test_a_file_with_nothing_in_it_is_no_success(ingestion: Ingestion, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"") if name.endswith(".gz") else b"")
+
+    report = await ingestion.take_in("jsonl", path)
+
+    assert (report["complete"], report["problem"]) == (False, "there is nothing in it to take in")
+
+
+async def test_a_gzip_file_of_which_only_the_first_bytes_came_is_cut_off(ingestion: Ingestion, tmp_path: Path) -> None:
+    path = tmp_path / "films.jsonl.gz"
+    path.write_bytes(gzip.compress(b"{}")[:5])
+
+    report = await ingestion.take_in("jsonl", path)
+
+    assert report["problem"] == "the gzip file is cut off: fetch it again, then run this again"
+
+
+async def test_the_seasons_and_episodes_of_a_series_are_one_title_each_whoever_offers_them(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    path = tmp_path / "shows.json"
+    path.write_text(json.dumps([json.loads(SERIES.read_text("utf-8"))["payload"]]))
+
+    first = await ingestion.take_in("streaming-availability", path)
+    again = await ingestion.take_in("streaming-availability", path)
+    titles = await ingestion.titles()
+    offers = await ingestion.catalog.offers([title.id for title in titles.values()])
+
+    assert (first["created"], again["created"], again["updated"], again["offers"]) == (9, 0, 0, 0)
+    episode, season, series = (titles[name] for name in ("Low Water", "Season 1", "Tide Tables"))
+    assert (episode.parent_id, season.parent_id, series.parent_id) == (season.id, series.id, None)
+    assert (episode.season_number, episode.episode_number, season.season_number) == (1, 1, 1)
+    assert {offer.platform for offer in offers[episode.id]} == {"netflix", "hulu"}
+    assert {offer.platform for offer in offers[titles["Slack"].id]} == {"hulu"}

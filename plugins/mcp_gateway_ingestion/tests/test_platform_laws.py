@@ -21,6 +21,8 @@ EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "150"))
 SEEN = Sighting(observed_at=datetime(2026, 3, 1, tzinfo=UTC), region="US")
 PAYLOADS = [golden.payload for normalizer in BUILT_IN for golden in goldens(normalizer.key)]
 BILLED = frozenset({"cast", "credits", "directors", "significants", "actors", "writers"})
+SHOWS = frozenset({"streamingInfo", "streamingOptions"})
+NUMBERED = frozenset({"seasons", "episodes"})
 
 scalars = (
     st.none()
@@ -123,9 +125,13 @@ def with_value(payload: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 def shuffled(value: Any, random: Random) -> Any:
-    """The value with its lists and fields in another order, but for people: theirs is the billing."""
+    """The value with its lists and fields in another order, but for people: theirs is the billing.
+
+    Of Streaming Availability also but for seasons and episodes, which have no other number than their place.
+    """
     if isinstance(value, dict):
-        items = [(k, v if k in BILLED else shuffled(v, random)) for k, v in value.items()]
+        kept = BILLED | NUMBERED if value.keys() & SHOWS else BILLED
+        items = [(k, v if k in kept else shuffled(v, random)) for k, v in value.items()]
         random.shuffle(items)
         return dict(items)
     if isinstance(value, list):

@@ -21,9 +21,7 @@ GENRES = frozenset(
      "Science Fiction", "Short", "Sport", "Talk Show", "Thriller", "War", "Western"]
 )  # fmt: skip
 CERTIFICATIONS = frozenset(["G", "PG", "PG-13", "R", "NC-17", "TV-Y", "TV-Y7", "TV-G", "TV-PG", "TV-14", "TV-MA"])
-PLATFORMS = frozenset(
-    ["netflix", "prime_video", "disney_plus", "hulu", "hbo_max", "apple_tv_plus", "paramount_plus", "peacock"]
-)
+PLATFORMS = frozenset(["netflix", "prime_video", "disney_plus", "hulu", "hbo_max", "apple_tv", "paramount", "peacock"])
 REQUIRED = frozenset(
     ["id", "type", "title", "year", "genres", "tags", "overview", "overview_source", "countries",
      "original_language", "external_ids", "popularity"]
