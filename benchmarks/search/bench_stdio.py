@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 import anyio
@@ -31,6 +31,8 @@ SETS = (
     "nl_facets", "mit_slots", "mit_answerable",
 )  # fmt: skip
 BAR_MS = 5.0
+# Of a core; what polling takes is less.
+IDLE_SHARE = 0.1
 LIMIT = 10
 # Loads what is loaded on demand.
 WARM_UP = ("dune", "a typnig eror", "90s action movies with keanu reeves", "christopher nolan", "the")
@@ -71,6 +73,7 @@ def run(data_dir: Path, sample: int) -> bool:
         asking = Asking(PipeClient(running))
         for query in WARM_UP:
             asking.ask(query)
+        _settle(running)
         gc.freeze()
         before, ours_before, started = _busy_seconds(), _ours_seconds(running), perf_counter()
         print(f"{'set':20} {'asked':>5} {'p50 ms':>7} {'p99':>6} {'most':>6}")
@@ -82,6 +85,17 @@ def run(data_dir: Path, sample: int) -> bool:
     met = _percentile(every, 99) <= BAR_MS
     print(f"bar: p99 <= {BAR_MS:g} ms: {'met' if met else 'MISSED'}")
     return met
+
+
+def _settle(running: Running) -> None:
+    """Wait until the gateway has nothing else to do: what it derives after an import takes a core for a minute."""
+    before = running.cpu_seconds()
+    while True:
+        sleep(1.0)
+        now = running.cpu_seconds()
+        if now - before < IDLE_SHARE:
+            return
+        before = now
 
 
 def _busy_seconds() -> float:
