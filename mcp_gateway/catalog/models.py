@@ -140,27 +140,22 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """One way to watch a title.
+class OfferFacts:
+    """What a source says of one way to watch a title: an offer without title, platform, source and observation.
 
     Attributes:
-        platform: The platform's key, e.g. `hbo_max`.
-        region: ISO 3166-1 alpha-2; None when the source does not say.
-        tier: The plan's name where a platform has several.
+        region: ISO 3166-1 alpha-2; None when nobody knows.
+        tier: The plan's name where the platform has several.
         quality: `sd hd qhd uhd`, None when unknown.
         audio, subtitles: BCP 47 tags, sorted.
         price_minor: In the currency's minor units (cents); None when not priced apiece.
         currency: ISO 4217.
         valid_from, valid_until: Half-open, UTC; None is open-ended.
-        observed_at: When the source first said what the offer says now.
+        link: On one of the platform's own hosts, as the source gave it or made of the platform's own id.
         confidence: 0 to 1, how sure the source makes us.
     """
 
-    title_id: TitleId
-    platform: str
     kind: OfferKind
-    source: str
-    observed_at: datetime
     region: str | None = None
     tier: str | None = None
     quality: str | None = None
@@ -172,6 +167,21 @@ class Offer:
     valid_until: datetime | None = None
     link: str | None = None
     confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer(OfferFacts):
+    """One way to watch a title.
+
+    Attributes:
+        platform: The platform's key, e.g. `hbo_max`.
+        observed_at: When the source first said what the offer says now.
+    """
+
+    title_id: TitleId
+    platform: str
+    source: str
+    observed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ import orjson
 from sqlalchemy import Dialect
 
 from mcp_gateway.catalog.events import TERMS
-from mcp_gateway.catalog.models import Offer, OfferKind
-from mcp_gateway.catalog.platforms import OfferFacts
+from mcp_gateway.catalog.models import Offer, OfferFacts, OfferKind
 from mcp_gateway.catalog.statements import Row
 from mcp_gateway.catalog.tables import UtcTime, offers
 
@@ -49,7 +48,7 @@ def row_of(offer: Offer) -> Row:
     return (*key_of(offer), *terms_row(offer), offer.observed_at)
 
 
-def terms_row(facts: Offer | OfferFacts) -> tuple[Any, ...]:
+def terms_row(facts: OfferFacts) -> tuple[Any, ...]:
     """That part of a row which says what `TERMS` do."""
     return (
         languages_json(facts.audio),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from mcp_gateway.catalog.models import Badge, OfferKind, TitleFacts
+from mcp_gateway.catalog.models import Badge, OfferFacts, TitleFacts
 
 __all__ = [
     "Badge",
@@ -35,36 +35,6 @@ class Sighting:
 
     observed_at: datetime
     region: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferFacts:
-    """One way to watch a title, as a payload states it: `Offer` without title, platform, source and observation.
-
-    Attributes:
-        region: ISO 3166-1 alpha-2; None when nobody knows.
-        tier: The plan's name where the platform has several.
-        quality: `sd hd qhd uhd`, None when unknown.
-        audio, subtitles: BCP 47 tags, sorted.
-        price_minor: In the currency's minor units; None when not priced apiece.
-        currency: ISO 4217.
-        valid_from, valid_until: Half-open, UTC; None is open-ended.
-        link: On one of the platform's own hosts, as the payload gave it or made of the platform's own id.
-        confidence: 0 to 1, how sure the payload makes us.
-    """
-
-    kind: OfferKind
-    region: str | None = None
-    tier: str | None = None
-    quality: str | None = None
-    audio: tuple[str, ...] = ()
-    subtitles: tuple[str, ...] = ()
-    price_minor: int | None = None
-    currency: str | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    link: str | None = None
-    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
