@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Insert, and_, delete, func, select
 
 from mcp_gateway.api import Clock, Keyset, Services, SortKey
 from mcp_gateway.catalog.statements import insert
 
-from .rejects import MAX_REASON_CHARACTERS, Changes, Place, RejectedRecord, Standing
+from .rejects import MAX_REASON_CHARACTERS, Changes, Place, RejectedRecord, Rejection, Standing
 from .tables import rejected_records
 
 _TABLE = rejected_records.c
@@ -41,19 +43,7 @@ class RejectedStore:
         if not changes:
             return
         now = self._clock.now()
-        rows = [
-            {
-                "source": source,
-                "file": file,
-                "line_number": rejection.line_number,
-                "record_key": rejection.key,
-                "reason": rejection.reason[:MAX_REASON_CHARACTERS],
-                "raw": rejection.shown,
-                "digest": rejection.digest,
-                "seen_at": now,
-            }
-            for rejection in changes.rejected
-        ]
+        rows = [rejected_row(source, file, rejection, now) for rejection in changes.rejected]
         async with self._db.transaction() as tx:
             for place in changes.healed:
                 here = and_(_TABLE.source == source, _TABLE.file == place.file, _TABLE.line_number == place.line_number)
@@ -84,3 +74,17 @@ def _upsert(dialect: str) -> Insert:
     return statement.on_conflict_do_update(
         index_elements=["source", "file", "line_number"], set_={name: statement.excluded[name] for name in said}
     )
+
+
+def rejected_row(source: str, file: str, rejection: Rejection, seen_at: datetime) -> dict[str, Any]:
+    """A row of `rejected_records`."""
+    return {
+        "source": source,
+        "file": file,
+        "line_number": rejection.line_number,
+        "record_key": rejection.key,
+        "reason": rejection.reason[:MAX_REASON_CHARACTERS],
+        "raw": rejection.shown,
+        "digest": rejection.digest,
+        "seen_at": seen_at,
+    }

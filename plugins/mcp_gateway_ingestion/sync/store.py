@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection
 from mcp_gateway.api import Clock, Services
 from mcp_gateway.catalog.statements import insert
 
-from ..rejects import MAX_REASON_CHARACTERS, Rejection
+from ..rejects import Rejection
+from ..store import rejected_row
 from ..tables import rejected_records
 from .state import Circuit, SyncState, Target
 from .tables import sync_states
@@ -107,16 +108,7 @@ class SyncStore:
             return
         now = self._clock.now()
         rows = {
-            rejection.line_number: {
-                "source": target.source,
-                "file": file_of(target),
-                "line_number": rejection.line_number,
-                "record_key": rejection.key,
-                "reason": rejection.reason[:MAX_REASON_CHARACTERS],
-                "raw": rejection.shown,
-                "digest": rejection.digest,
-                "seen_at": now,
-            }
+            rejection.line_number: rejected_row(target.source, file_of(target), rejection, now)
             for rejection in rejections
         }
         statement = insert(rejected_records, tx.dialect.name)
