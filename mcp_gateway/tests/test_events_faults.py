@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio
 import pytest
 
-from mcp_gateway.tests.kafka_cluster import KafkaCluster, kafka_cluster
-from mcp_gateway.tests.servers import RedisServer
+from mcp_gateway.tests.buses import bus_that_goes_away
+from mcp_gateway.tests.kafka_cluster import kafka_cluster
 from mcp_gateway.tests.test_events import PROGRAM, SECONDS, Heard, bus_url, run, running
 from mcp_gateway.tests.test_outbox import Noted
 
@@ -24,7 +21,7 @@ pytestmark = pytest.mark.anyio
 async def test_events_published_while_the_backend_is_away_are_delivered_when_it_is_back(
     sqlite_url: str, backend: str, request: pytest.FixtureRequest
 ) -> None:
-    url, away = _backend(backend, request)
+    url, away = bus_that_goes_away(backend, "events-away", request)
     heard = Heard()
     async with running(sqlite_url, url) as instance:
         instance.plugin.subscribe(Noted, heard, group="g")
@@ -47,27 +44,6 @@ async def test_events_published_while_the_backend_is_away_are_delivered_when_it_
             while (health := await instance.service.health()).waiting:  # noqa: ASYNC110 - health is polled
                 await anyio.sleep(0.01)
         assert health.bus_answers
-
-
-def _backend(name: str, request: pytest.FixtureRequest) -> tuple[str, Callable[[], Any]]:
-    if name == "kafka":
-        cluster: KafkaCluster = request.getfixturevalue("kafka_cluster")
-
-        @asynccontextmanager
-        async def kafka_away() -> AsyncIterator[None]:
-            with cluster.away():
-                yield
-
-        return f"kafka://{cluster.brokers}/events-away", kafka_away
-    server: RedisServer = request.getfixturevalue("own_redis_server")
-
-    @asynccontextmanager
-    async def redis_away() -> AsyncIterator[None]:
-        await anyio.to_thread.run_sync(server.stop)
-        yield
-        await anyio.to_thread.run_sync(server.start)
-
-    return server.url, redis_away
 
 
 async def test_an_event_committed_by_a_process_that_was_killed_before_publishing_is_delivered(

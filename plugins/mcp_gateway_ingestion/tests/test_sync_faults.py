@@ -21,10 +21,10 @@ from mcp_gateway.bus.open import open_bus
 from mcp_gateway.clock import SystemClock
 from mcp_gateway.storage.engine import Database, open_database
 from mcp_gateway.testing import FakeClock
+from mcp_gateway.tests.buses import bus_that_goes_away
 from mcp_gateway.tests.catalogues import NOW, opened
 from mcp_gateway.tests.kafka_cluster import KafkaCluster, kafka_cluster
 from mcp_gateway.tests.offer_replay import Replay, outbox_of, replay, standing_offers
-from mcp_gateway.tests.servers import RedisServer
 from mcp_gateway_ingestion import plugin
 
 from .killing import KilledAt
@@ -116,24 +116,7 @@ Away = Callable[[], Any]
 @pytest.fixture(params=["redis", "kafka"])
 def bus(request: pytest.FixtureRequest) -> tuple[str, Away]:
     """The URL of a bus, and what takes it away for a while."""
-    if request.param == "kafka":
-        cluster: KafkaCluster = request.getfixturevalue("kafka_cluster")
-
-        @asynccontextmanager
-        async def kafka_away() -> AsyncIterator[None]:
-            with cluster.away():
-                yield
-
-        return f"kafka://{cluster.brokers}/availability-away", kafka_away
-    server: RedisServer = request.getfixturevalue("own_redis_server")
-
-    @asynccontextmanager
-    async def redis_away() -> AsyncIterator[None]:
-        await anyio.to_thread.run_sync(server.stop)
-        yield
-        await anyio.to_thread.run_sync(server.start)
-
-    return server.url, redis_away
+    return bus_that_goes_away(request.param, "availability-away", request)
 
 
 async def test_events_of_a_sync_outlast_a_bus_that_is_away(sqlite_url: str, bus: tuple[str, Away]) -> None:
