@@ -54,6 +54,8 @@ class KilledAt:
             if self._awaits >= self._at and not self.killed and not self._spare():
                 self.killed = True
                 if self._kill is None:
+                    if waits_for is not None:  # as a task that is cancelled does: nobody would read what comes of it
+                        waits_for.cancel()
                     step = partial(inner.throw, asyncio.CancelledError())
                     continue
                 self._kill()
