@@ -19,7 +19,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcp_gateway import __version__
-from mcp_gateway.call import LOCAL, Call
+from mcp_gateway.call import CAPABILITY_OF, LOCAL, Call
 from mcp_gateway.errors import GatewayError, InternalError, MissingCapability, NotFound, translation
 from mcp_gateway.protocol import completion, prompts, resources, skills, tools
 from mcp_gateway.protocol import logging as log_levels
@@ -232,11 +232,11 @@ class GatewayServer:
         return result
 
     def _rounds(self, asked: _Asked) -> Rounds | None:
-        """How the client is asked, where that is not by a request."""
+        """How the client is asked, where it can be, and that is not by a request."""
         if not asked.revision.per_request or asked.method not in _INPUT_REQUIRED:
             return None
         if asked.method != "tools/call" or not _knows_tasks(asked.connection):
-            return Rounds(asked.params, asked.revision)
+            return Rounds(asked.params, asked.revision) if _can_be_asked(asked.connection) else None
         translate = partial(_as_mcp_error, asked.revision)
         return Errand(asked.params, asked.revision, self._tasks, caller_id=LOCAL.id, translate=translate)
 
@@ -333,6 +333,11 @@ def _as_mcp_error(revision: Revision, error: Exception) -> RpcError:
     if isinstance(error, GatewayError):
         return _translate(error, revision)
     return error if isinstance(error, RpcError) else RpcError(INTERNAL_ERROR, "Internal error")
+
+
+def _can_be_asked(connection: Connection) -> bool:
+    declared = connection.client_capabilities or {}
+    return any(capability in declared for capability in CAPABILITY_OF.values())
 
 
 def _knows_tasks(connection: Connection) -> bool:

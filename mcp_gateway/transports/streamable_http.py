@@ -173,11 +173,14 @@ async def _contained(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def _headers(scope: Scope) -> Headers:
     """The headers by name: those that come again put together, and without the blanks around them (RFC 9110)."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip(" \t")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+    fields = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in scope["headers"]]
+    found = dict(fields)
+    if len(found) == len(fields):
+        return found
+    together: dict[str, str] = {}
+    for name, value in fields:
+        together[name] = f"{together[name]}, {value}" if name in together else value
+    return together
 
 
 def _is_of_handshakes(headers: Headers) -> bool:
