@@ -127,6 +127,8 @@ class Fuzzer:
 
     def __init__(self, seed: int, *, lines: bool, asking: bool) -> None:
         self._random = random.Random(seed)  # noqa: S311 — to be repeated, not to be secret
+        # How often it is drawn from depends on when the server asks, which must not change the messages.
+        self._manner = random.Random(seed)  # noqa: S311
         self._values = hostile_values(seed)
         self._lines = lines
         self._session = [*_SESSION, *(_ASKING if asking else [])]
@@ -161,15 +163,16 @@ class Fuzzer:
     def answer_to(self, question: dict[str, Any]) -> bytes:
         """What a client might answer, or might not."""
         sampled = {"role": "assistant", "content": {"type": "text", "text": "x"}, "model": "m"}
-        result = self._random.choice([sampled, {"roots": [{"uri": "file:///x"}]}, self._value(), {}])
-        outcome = {"error": self._value()} if self._random.random() < 0.2 else {"result": result}
+        rng, strange = self._manner, self._manner.choice(self._values)
+        result = rng.choice([sampled, {"roots": [{"uri": "file:///x"}]}, strange, {}])
+        outcome = {"error": strange} if rng.random() < 0.2 else {"result": result}
         return json.dumps({"jsonrpc": "2.0", "id": question["id"], **outcome}).encode()
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """The same bytes, cut at random."""
         at = 0
         while at < len(data):
-            size = self._random.choice([1, 100, 5000, 100_000])
+            size = self._manner.choice([1, 100, 5000, 100_000])
             yield data[at : at + size]
             at += size
 

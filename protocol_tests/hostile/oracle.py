@@ -19,12 +19,12 @@ class Owed:
     """What has to come for one framed text.
 
     Attributes:
-        answers: One answer for each; any of its ids will do.
+        answers: One answer for each; any of its ids will do. The one that is its own comes first.
         is_batch: They come as one array.
         cancels: The request that need not be answered any more.
     """
 
-    answers: list[frozenset[Key]] = field(default_factory=list)
+    answers: list[tuple[Key, ...]] = field(default_factory=list)
     is_batch: bool = False
     cancels: list[Key] = field(default_factory=list)
 
@@ -41,14 +41,12 @@ def owed_for(text: bytes) -> Owed:
     """What is owed for a line or a body."""
     try:
         value = read(text)
-    except NotJson:
-        return Owed([frozenset({NULL})])
-    except _Infinite:
-        return Owed([frozenset({NULL})])
+    except (NotJson, _Infinite):
+        return Owed([(NULL,)])
     if not isinstance(value, list):
         return _owed_for_one(value)
     if not 0 < len(value) <= MAX_BATCH:
-        return Owed([frozenset({NULL})])
+        return Owed([(NULL,)])
     members = [_owed_for_one(member) for member in value]
     answers = [answer for member in members for answer in member.answers]
     return Owed(answers, is_batch=bool(answers), cancels=[key for member in members for key in member.cancels])
@@ -71,20 +69,20 @@ def key_of(request_id: object) -> Key:
 
 def _owed_for_one(value: Any) -> Owed:
     if not isinstance(value, dict):
-        return Owed([frozenset({NULL})])
+        return Owed([(NULL,)])
     if "method" not in value and ("result" in value or "error" in value):
         return Owed()
     well_formed = value.get("jsonrpc") == "2.0" and isinstance(value.get("method"), str)
     if "id" not in value:
         if not well_formed:
-            return Owed([frozenset({NULL})])
+            return Owed([(NULL,)])
         return Owed(cancels=_cancelled(value))
     request_id = value["id"]
     if isinstance(request_id, bool) or not isinstance(request_id, str | int):
-        return Owed([frozenset({NULL})])
+        return Owed([(NULL,)])
     key = key_of(request_id)
     is_beyond = isinstance(request_id, int) and abs(request_id) >= MAX_SAFE_ID
-    return Owed([frozenset({key, NULL}) if is_beyond else frozenset({key})])
+    return Owed([(key, NULL) if is_beyond else (key,)])
 
 
 def _cancelled(notification: dict[str, Any]) -> list[Key]:
