@@ -82,6 +82,11 @@ class HttpSection(Section):
     )
     sse_ping_seconds: float = Field(15, gt=0, description="Pause between comment lines that keep an SSE stream open.")
 
+    @property
+    def address(self) -> str:
+        """The URL it listens at; its port is 0 where a free one is taken."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
     @field_validator("host")
     @classmethod
     def _can_be_looked_up(cls, value: str) -> str:
@@ -106,6 +111,9 @@ class McpSection(Section):
         16 * 1024 * 1024, ge=1024, description="Largest message read from standard input; HTTP has `max_body_bytes`."
     )
     max_running: int = Field(256, ge=1, description="Requests of one client that run at a time; more are left unread.")
+    max_waiting: int = Field(
+        1000, ge=0, description="Requests of one HTTP session beyond `max_running` that wait; more are refused."
+    )
     max_waiting_bytes: int = Field(
         256 * 1024 * 1024,
         ge=1024 * 1024,

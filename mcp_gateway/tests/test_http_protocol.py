@@ -21,7 +21,12 @@ from mcp_gateway.transports.http_protocol import OWN_FILES, ConnectionLimits, co
 pytestmark = pytest.mark.anyio
 
 LIMITS = ConnectionLimits(
-    max_connections=100, max_header_bytes=4096, header_seconds=30, body_seconds=30, slow_reader_seconds=30
+    max_connections=100,
+    max_requests=200,
+    max_header_bytes=4096,
+    header_seconds=30,
+    body_seconds=30,
+    slow_reader_seconds=30,
 )
 SOON = 0.1
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import anyio
 import httpx
 import pytest
 
@@ -9,6 +12,7 @@ from mcp_gateway.api import Call, NoParams, capability
 from mcp_gateway.tests.small_gateway import Said, SmallGateway
 from mcp_gateway.tests.test_http import Session
 from mcp_gateway.tests.wire import listening
+from mcp_gateway.transports.reply import Reply
 from mcp_gateway.transports.resumption import MAX_EVENTS, Resumable, SentEvents
 
 
@@ -77,3 +81,47 @@ async def resumed(http: httpx.AsyncClient, session: Session, last: str) -> str:
     """What a session gets when it comes back."""
     response = await http.get("/mcp", headers={**session.headers, "accept": "text/event-stream", "last-event-id": last})
     return response.text
+
+
+class Connection:
+    """What a response is written to. It takes so many parts of the body; then it is dead, and nobody knows."""
+
+    def __init__(self, *, takes: int) -> None:
+        self.body = b""
+        self._takes = takes
+
+    async def send(self, message: Any) -> None:
+        """Take a part of the response."""
+        if message["type"] == "http.response.body":
+            if self._takes == 0:
+                await anyio.sleep_forever()
+            self._takes -= 1
+            self.body += message["body"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("takes", "is_answered_before"),
+    [(0, True), (1, True), (1, False)],
+    ids=["progress is being written", "the answer is being written", "nothing is being written"],
+)
+async def test_a_dead_connection_holds_up_nobody_who_comes_back(takes: int, is_answered_before: bool) -> None:
+    old, new, may_end = Connection(takes=takes), Connection(takes=9), anyio.Event()
+    reply = Reply(old.send, slow_reader_seconds=3600, resumable=Resumable(SentEvents(), "1", primed=False))
+
+    async def work() -> None:
+        await reply.send(b"progress")
+        await may_end.wait()
+        await reply.end(b"the answer")
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            if is_answered_before:
+                may_end.set()
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(reply.resume, new.send, "1/0")
+            await anyio.wait_all_tasks_blocked()
+            may_end.set()
+
+    assert (new.body.count(b"progress"), new.body.count(b"the answer")) == (1, 1)

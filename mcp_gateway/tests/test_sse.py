@@ -10,7 +10,6 @@ from mcp_gateway.settings import HttpSection, McpSection, Settings
 from mcp_gateway.tests.conftest import Web
 from mcp_gateway.tests.small_gateway import SmallGateway
 from mcp_gateway.tests.wire import SseWire, listening, sse_session
-from mcp_gateway.transports import sse
 
 pytestmark = pytest.mark.anyio
 
@@ -163,10 +162,9 @@ async def flood(client: httpx.AsyncClient, endpoint: str) -> int:
     return 0
 
 
-async def test_messages_that_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_messages_that_wait_are_bounded_too() -> None:
     """They wait on though their sender hangs up."""
-    monkeypatch.setattr(sse, "MAX_WAITING", 2)
-    gateway = SmallGateway(Settings(http=HttpSection(port=0), mcp=McpSection(max_running=1)))
+    gateway = SmallGateway(Settings(http=HttpSection(port=0), mcp=McpSection(max_running=1, max_waiting=2)))
     gateway.gate = anyio.Event()
     async with listening(gateway) as client, sse_session(client) as wire, anyio.create_task_group() as tasks:
         assert isinstance(wire, SseWire)

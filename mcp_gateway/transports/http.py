@@ -30,8 +30,9 @@ from mcp_gateway.transports.http_protocol import BoundedProtocol, ConnectionLimi
 from mcp_gateway.transports.problem import problem
 from mcp_gateway.transports.rest import RestRoutes
 from mcp_gateway.transports.security import LOOPBACK, Guard
-from mcp_gateway.transports.sse import SseTransport
+from mcp_gateway.transports.sse import SseTransport, session_in_query
 from mcp_gateway.transports.streamable_http import StreamableHttp
+from mcp_gateway.transports.turnstile import Turnstile, session_in_header
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def http_app(gateway: Served) -> Starlette:
     server = GatewayServer(gateway)
     sse = SseTransport(server)
     streamable = StreamableHttp(server)
+    turnstile = Turnstile(gateway.settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -55,7 +57,11 @@ def http_app(gateway: Served) -> Starlette:
 
     app = _Guarded(
         gateway.settings.http,
-        {"/mcp": streamable, "/sse": sse.stream, "/messages": sse.post},
+        {
+            "/mcp": turnstile.before(streamable, session_in_header),
+            "/sse": sse.stream,
+            "/messages": turnstile.before(sse.post, session_in_query),
+        },
         routes=[
             Route("/healthz", _Reading(_alive)),
             Route("/readyz", _Reading(_ready(gateway))),
@@ -162,8 +168,8 @@ class _Server(uvicorn.Server):
                 app,
                 http=cast(type[asyncio.Protocol], partial(BoundedProtocol, limits=limits)),
                 ws="none",
-                # Counts requests too: those that wait for a client to read go on when their sender hangs up.
-                limit_concurrency=2 * limits.max_connections,
+                # Counts requests too, which go on when their sender hangs up: the turnstile leaves some to everybody.
+                limit_concurrency=limits.max_requests,
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -211,6 +217,7 @@ def _limits(gateway: Served) -> ConnectionLimits:
     http = gateway.settings.http
     return ConnectionLimits(
         max_connections=connections_at_most(http.max_connections),
+        max_requests=2 * http.max_connections,
         max_header_bytes=http.max_header_bytes,
         header_seconds=http.header_seconds,
         body_seconds=http.body_seconds,

@@ -37,6 +37,7 @@ class ConnectionLimits:
     """What one connection may ask for, and how many there may be. Seconds are waited for it to come, or to be read."""
 
     max_connections: int
+    max_requests: int
     max_header_bytes: int
     header_seconds: float
     body_seconds: float

@@ -18,15 +18,12 @@ from mcp_gateway.protocol.outbox import Outbox, Shared
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.transports.event_stream import event, in_time, stream, until_gone
 from mcp_gateway.transports.reply import Attendant, Reply, Spawn
-from mcp_gateway.transports.responses import refuse
 from mcp_gateway.transports.resumption import Resumable, SentEvents
 
 # What waits for a client without an open stream, before the newest changes are summed up instead.
 WAITING_BYTES = 64 * 1024
 # The stream for what belongs to no request.
 STANDING = "0"
-# Requests and streams of a session that are open at a time; those that may not run yet wait.
-MAX_WAITING = 1000
 # From here on a stream may begin with an event without data.
 PRIMED_SINCE = "2025-11-25"
 
@@ -70,9 +67,6 @@ class HttpSession:
 
     async def serve(self, parsed: Parsed, send: Send, spawn: Spawn) -> None:
         """Take what a POST brought, and respond to it."""
-        if self._in_use > MAX_WAITING:
-            await refuse(send, 429, "Too many requests of this session wait", headers=[(b"retry-after", b"1")])
-            return
         reply = self._begin(send)
         seconds = self._limits.http.sse_ping_seconds
         attendant = Attendant(seconds, lambda: reply.keep_open(seconds), spawn)

@@ -45,6 +45,7 @@ class Reply:
         self._streaming = False
         self._ended = False
         self._lock: anyio.Lock | None = None
+        self._part: anyio.CancelScope | None = None
         self._over: anyio.Event | None = None
 
     @property
@@ -101,14 +102,19 @@ class Reply:
             await respond(self._to_client, body, status, self.headers)
 
     async def resume(self, send: Send, last_event_id: str) -> None:
-        """Go on in another response, with what followed the event. Returns when the reply has ended."""
+        """Go on in another response, with what followed the event. Returns when the reply has ended.
+
+        The connection of the one before may be dead without our knowing: it is not waited for.
+        """
         if self._resumable is None:
             raise RuntimeError("a reply that cannot be resumed was")
         self._over = self._over or anyio.Event()
+        if self._part is not None:
+            self._part.cancel()
         async with self._writing():
             if not self._ended:
                 await self._begin()
-                await self._write(b"", more=False)
+                await self._write(b"", more=False, seconds=0)
             self._to_client = send
             _, missed = self._resumable.sent.after(last_event_id)
             shown = b"".join(event(message, event_id) for event_id, message in missed)
@@ -142,9 +148,15 @@ class Reply:
     def _event(self, message: bytes) -> bytes:
         return event(message) if self._resumable is None else self._resumable.event(message)
 
-    async def _write(self, data: bytes, *, more: bool = True) -> None:
-        to_client = self._to_client
-        if to_client is not None and not await in_time(to_client, data, self._slow_reader_seconds, more=more):
+    async def _write(self, data: bytes, *, more: bool = True, seconds: float | None = None) -> None:
+        """Send a part of the body. A client that does not take it in time, or comes back meanwhile, is given up."""
+        if self._to_client is None:
+            return
+        is_taken = False
+        with anyio.CancelScope() as self._part:
+            patience = self._slow_reader_seconds if seconds is None else seconds
+            is_taken = await in_time(self._to_client, data, patience, more=more)
+        if not is_taken:
             self._to_client = None
             if self._on_lost is not None:
                 self._on_lost()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
@@ -31,9 +30,6 @@ log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 1.0
 MISSED_PINGS = 2
-# Messages of one client that wait because it does not read, or because as many run as may. They wait on although
-# their senders hang up, which is not noticed then.
-MAX_WAITING = 1000
 
 
 class SseTransport:
@@ -44,7 +40,6 @@ class SseTransport:
         self._messages_path = messages_path
         self._sessions: dict[str, Duplex] = {}
         self._shared = Shared(server.gateway.settings.mcp.max_waiting_bytes)
-        self._taken: Counter[str] = Counter()
         self._closing = False
         self._tasks: TaskGroup
 
@@ -81,14 +76,8 @@ class SseTransport:
         if isinstance(found, Response):
             await found(scope, receive, send)
             return
-        session_id, parsed = found
-        self._taken[session_id] += 1
-        try:
-            await _take(self._sessions[session_id], parsed, scope, receive, send)
-        finally:
-            self._taken[session_id] -= 1
-            if not self._taken[session_id]:
-                del self._taken[session_id]
+        session, parsed = found
+        await _take(session, parsed, scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = token_urlsafe(32)
@@ -142,22 +131,19 @@ class SseTransport:
         finally:
             timer.cancel()
 
-    async def _read(self, scope: Scope, receive: Receive) -> tuple[str, Parsed] | Response:
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[Duplex, Parsed] | Response:
         """For which session a message is, and the message; or why it is refused."""
         if scope["method"] != "POST":
             return problem(405, "Send messages with POST.", headers={"Allow": "POST"})
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         if content_type.partition(b";")[0].strip().lower() != b"application/json":
             return problem(415, "Messages are sent as application/json.")
-        session_id = _session_id(scope["query_string"])
+        session_id = session_in_query(scope)
         if session_id not in self._sessions:
             return problem(404, "There is no such session. Open a stream at /sse and post to the URI it names.")
         parsed = parse(await body_of(receive))
-        if session_id not in self._sessions:
-            return problem(404, "The session has ended.")
-        if self._taken[session_id] >= self._server.gateway.settings.mcp.max_running + MAX_WAITING:
-            return problem(429, "Too many messages wait; read the stream.", headers={"Retry-After": "1"})
-        return session_id, parsed
+        session = self._sessions.get(session_id)
+        return problem(404, "The session has ended.") if session is None else (session, parsed)
 
     def _endpoint(self, scope: Scope, session_id: str) -> str:
         return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"
@@ -182,7 +168,9 @@ async def _end(session: Duplex) -> None:
     session.outbox.close()
 
 
-def _session_id(query: bytes) -> str:
+def session_in_query(scope: Scope) -> str:
+    """The session that the URI of a message names."""
+    query: bytes = scope["query_string"]
     return _known_id(query) if len(query) <= REMEMBERED_CHARS else ""
 
 
