@@ -32,8 +32,8 @@ from mcp_gateway.errors import (
     Unauthenticated,
     Unavailable,
 )
-from mcp_gateway.hookspecs import hookimpl
-from mcp_gateway.interfaces import Importers, IngestProgress, Retriever
+from mcp_gateway.hookspecs import PublicRoute, hookimpl
+from mcp_gateway.interfaces import Authenticator, Importers, IngestProgress, Retriever
 from mcp_gateway.pagination import Cursors, Keyset, Links, NumberedPage, Page, SortKey, link_header, links_of, offset_of
 from mcp_gateway.services import Services
 from mcp_gateway.skills import Skill, skill
@@ -42,6 +42,7 @@ __all__ = [
     "LOG_LEVELS",
     "Answer",
     "Audio",
+    "Authenticator",
     "Call",
     "Caller",
     "Capability",
@@ -71,6 +72,7 @@ __all__ = [
     "NumberedPage",
     "Page",
     "Prompt",
+    "PublicRoute",
     "Question",
     "RateLimited",
     "ResourceLink",

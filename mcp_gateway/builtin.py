@@ -11,6 +11,9 @@ from mcp_gateway.call import Call
 from mcp_gateway.capability import Capability, NoParams, capability
 from mcp_gateway.plugin_discovery import Plugin
 
+# What those may do who look after the gateway.
+OPERATE = frozenset({"gateway:read"})
+
 
 class PluginState(BaseModel):
     """One plugin."""
@@ -59,6 +62,6 @@ def capabilities(
         return Health.model_validate(await health())
 
     return [
-        capability("read_plugins", read_plugins, title="Plugins", tool=False, uri="gateway://plugins"),
-        capability("read_health", read_health, title="Health", tool=False, uri="gateway://health"),
+        capability("read_plugins", read_plugins, title="Plugins", tool=False, uri="gateway://plugins", scopes=OPERATE),
+        capability("read_health", read_health, title="Health", tool=False, uri="gateway://health", scopes=OPERATE),
     ]

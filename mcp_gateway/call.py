@@ -18,11 +18,19 @@ LOG_LEVELS: tuple[LogLevel, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `id` is stable over sessions; `local` is whoever runs the process or reaches loopback."""
+    """Who asks.
+
+    Attributes:
+        id: Stable over sessions. `local` is whoever runs the process, or reaches one that asks nobody to sign in.
+        scopes: What the caller may do.
+        everything: The caller may do all there is.
+        sign_in: The sign-in that the caller's token belongs to; ending it ends what the caller has under way.
+    """
 
     id: str
     scopes: frozenset[str] = frozenset()
     everything: bool = False
+    sign_in: str | None = None
 
     def may(self, scopes: frozenset[str]) -> bool:
         """Whether all the scopes were granted."""
@@ -30,6 +38,7 @@ class Caller:
 
 
 LOCAL = Caller("local", everything=True)
+NOBODY = Caller("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

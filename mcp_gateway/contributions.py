@@ -11,7 +11,7 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from mcp_gateway.arguments import Validator, compile_schema
 from mcp_gateway.capability import Capability, Definition, Prompt
-from mcp_gateway.hookspecs import Contribution
+from mcp_gateway.hookspecs import Contribution, PublicRoute
 from mcp_gateway.skills import Skill
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Contributions:
     capabilities: list[Registered] = field(default_factory=list)
     prompts: list[RegisteredPrompt] = field(default_factory=list)
     routes: list[BaseRoute] = field(default_factory=list)
+    public_routes: list[BaseRoute] = field(default_factory=list)
     skills: list[Skill] = field(default_factory=list)
 
 
@@ -65,6 +66,9 @@ def compiled(plugin: str, items: Iterable[Contribution]) -> Contributions:
             case Skill():
                 new.capabilities.extend(_compile(plugin, each) for each in item.capabilities())
                 new.skills.append(item)
+            case PublicRoute(route):
+                new.routes.append(_as_route(route))
+                new.public_routes.append(route)
             case _:
                 new.routes.append(_as_route(item))
     return new

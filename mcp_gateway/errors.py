@@ -93,18 +93,31 @@ class NotFound(GatewayError):
 
 
 class Unauthenticated(GatewayError):
-    """Nobody is signed in, or the credentials have expired."""
+    """Nobody is signed in, or the credentials have expired.
+
+    Args:
+        challenge: How to sign in, as the value of the header `WWW-Authenticate`.
+    """
 
     reason = "unauthenticated"
 
-    def __init__(self, message: str = "Sign in to use this.") -> None:
+    def __init__(self, message: str = "Sign in to use this.", *, challenge: str = "Bearer") -> None:
         super().__init__(message)
+        self.challenge = challenge
 
 
 class Forbidden(GatewayError):
-    """The caller may not do this."""
+    """The caller may not do this.
+
+    Args:
+        scopes: What it takes.
+
+    Attributes:
+        challenge: How to get those scopes, as the value of the header `WWW-Authenticate`.
+    """
 
     reason = "forbidden"
+    challenge: str | None = None
 
     def __init__(self, message: str = "Not allowed.", *, scopes: Sequence[str] = ()) -> None:
         super().__init__(message, required_scopes=list(scopes) or None)

@@ -23,6 +23,7 @@ from mcp_gateway.cache.open import open_cache, prefixed
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import Clock, SystemClock
 from mcp_gateway.errors import GatewayError, StorageError, Unavailable
+from mcp_gateway.interfaces import Authenticator
 from mcp_gateway.limits import RateLimit
 from mcp_gateway.pagination import Cursors, load_or_create_secret
 from mcp_gateway.plugin_discovery import Plugin, discover
@@ -118,6 +119,12 @@ class Gateway:
             self._platforms = manager.platforms
             await stack.enter_async_context(manager.running())
             yield self
+
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """Says who sends an HTTP request; None where nobody has to sign in."""
+        lent = self._lent.by_type.get(Authenticator)
+        return None if lent is None else cast(Authenticator, lent[1])
 
     def provided(self, interface: type[T]) -> T:
         """A service that a plugin provides.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,7 +23,18 @@ PROJECT = "mcp_gateway"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-Contribution: TypeAlias = "Capability | Prompt | Skill | BaseRoute"
+
+@dataclass(frozen=True, slots=True)
+class PublicRoute:
+    """A Starlette route that is served to anybody: to those who are not signed in, where others have to be.
+
+    It sees who asks as `request.scope["caller"]`, a `Caller` who may do nothing when nobody is signed in.
+    """
+
+    route: BaseRoute
+
+
+Contribution: TypeAlias = "Capability | Prompt | Skill | BaseRoute | PublicRoute"
 
 
 @hookspec

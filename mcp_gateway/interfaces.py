@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from mcp_gateway.call import Caller
 from mcp_gateway.catalog.models import TitleId
+
+if TYPE_CHECKING:  # over stdio nobody needs Starlette
+    from starlette.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +98,28 @@ class Importers(Protocol):
             InvalidParams: There is no such source.
             Unavailable: The path cannot be read.
         """
+        ...
+
+
+class Authenticator(Protocol):
+    """Says who sends an HTTP request. The plugin that signs people in provides it; from then on nobody gets in unasked.
+
+    Whoever runs the process over standard input and output is never asked.
+    """
+
+    async def authenticate(self, request: Request) -> Caller:
+        """Who sends the request, by its headers. The body is not to be read.
+
+        Raises:
+            Unauthenticated: Nobody who may be let in; its challenge says how to sign in.
+            Unavailable: Nobody can tell now.
+        """
+        ...
+
+    def challenge(self, request: Request, scopes: Collection[str]) -> str:
+        """The value of `WWW-Authenticate` for somebody who is signed in and needs these scopes besides (RFC 6750)."""
+        ...
+
+    def on_end(self, listener: Callable[[str], None]) -> None:
+        """From now on call the listener with each sign-in that ends, on whatever instance, within a second."""
         ...

@@ -116,7 +116,7 @@ class PluginManager:
 
         Raises:
             SettingsError: Settings name a plugin that is not there.
-            PluginError: One is broken and `strict_plugins` is set.
+            PluginError: One is broken, and `strict_plugins` is set or the settings say that it is `enabled`.
         """
         refuse_unknown_names(self._settings, [plugin.name for plugin in self.plugins])
         seen: set[str] = set()
@@ -137,7 +137,7 @@ class PluginManager:
         """Start the loaded plugins, one after the other, and stop them again, last started first.
 
         Raises:
-            PluginError: One does not start and `strict_plugins` is set.
+            PluginError: One does not start, and `strict_plugins` is set or the settings say that it is `enabled`.
         """
         async with anyio.create_task_group() as lives:
             try:
@@ -222,7 +222,9 @@ class PluginManager:
         )
 
     def _insist(self, plugin: Plugin) -> None:
-        if self._settings.gateway.strict_plugins:
+        """Whoever switched a plugin on, such as the one that guards access, does not want to run without it."""
+        is_wanted = self._settings.plugins.get(plugin.name, {}).get("enabled", False)
+        if self._settings.gateway.strict_plugins or is_wanted:
             raise PluginError(f"plugin {plugin.name!r}: {plugin.for_operator}")
 
 

@@ -17,7 +17,7 @@ import anyio
 from pydantic import BaseModel, ValidationError
 
 from mcp_gateway.arguments import check, from_text, is_suspect, refuse_nul, without_nulls
-from mcp_gateway.call import Call
+from mcp_gateway.call import Call, Caller
 from mcp_gateway.capability import Definition, Prompt
 from mcp_gateway.content import Content, Message, Text
 from mcp_gateway.contributions import Contributions, Registered, RegisteredPrompt, compiled, keys_of
@@ -152,6 +152,10 @@ class Registry:
         """The Starlette routes of the plugins."""
         return [route for contributions in self._by_plugin.values() for route in contributions.routes]
 
+    def public_routes(self) -> list[BaseRoute]:
+        """Those of them that are served to anybody."""
+        return [route for contributions in self._by_plugin.values() for route in contributions.public_routes]
+
     def skills(self) -> list[Skill]:
         """All skills, by URI."""
         skills = (skill for contributions in self._by_plugin.values() for skill in contributions.skills)
@@ -165,8 +169,7 @@ class Registry:
         """
         capability = registered.capability
         self._count(call)
-        if not call.caller.may(capability.scopes):
-            raise Forbidden("This needs more rights.", scopes=sorted(capability.scopes))
+        authorise(registered, call.caller)
         params = _params(registered, arguments)
         seconds = capability.timeout_seconds or self._call_seconds
         result = await _contained(capability.name, lambda: capability.handler(params, call), seconds)
@@ -196,6 +199,8 @@ class Registry:
             GatewayError: As `invoke`.
         """
         self._count(call)
+        if isinstance(target, Registered):
+            authorise(target, call.caller)
         completions, properties = _completable(target)
         if argument not in properties:
             raise InvalidParams("argument.name", f"there is no argument {argument[:64]!r}", allowed=list(properties))
@@ -251,6 +256,13 @@ class Registry:
         if profile in {"full", "discovery"}:
             return capability.tool and (profile == "full" or not capability.advanced)
         return capability.tool and registered.plugin in {name.strip() for name in profile.split(",")}
+
+
+def authorise(registered: Registered, caller: Caller) -> None:
+    """Raises Forbidden unless the caller may use the capability."""
+    scopes = registered.capability.scopes
+    if not caller.may(scopes):
+        raise Forbidden("This needs more rights.", scopes=sorted(scopes))
 
 
 def _params(registered: Registered, arguments: Mapping[str, Any]) -> Any:

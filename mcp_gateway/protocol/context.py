@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import anyio
 
+from mcp_gateway.call import LOCAL, Caller
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INVALID_REQUEST, RequestId, RpcError
 
@@ -53,6 +54,7 @@ class RequestContext:
         channel: Where what belongs to the message goes.
         request_id: None for a notification.
         asker: Who asks the client; None where it cannot be asked.
+        caller: Who sent the message.
         headers: Of the HTTP request, where the revision compares them with the message.
     """
 
@@ -62,6 +64,7 @@ class RequestContext:
         "_cancelled",
         "_channel",
         "_open",
+        "caller",
         "close_stream",
         "headers",
         "message_metadata",
@@ -76,9 +79,11 @@ class RequestContext:
         request_id: RequestId | None,
         asker: Asker | None = None,
         *,
+        caller: Caller = LOCAL,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.transport = transport
+        self.caller = caller
         self.request_id = request_id
         self.headers = headers
         self.message_metadata = None

@@ -181,7 +181,7 @@ class Dispatcher:
         Returns:
             The answer; None when the client cancelled the request.
         """
-        running, context, answer = self._running[request.id], self._context(channel, request.id), None
+        running, context, answer = self._running[request.id], self._context(channel, request), None
         running.scope = scope
         try:
             if not running.cancelled:
@@ -202,7 +202,7 @@ class Dispatcher:
             return
         if notification.method == "notifications/cancelled":
             self._cancel(notification.params or {})
-        context = self._context(self._channel, None)
+        context = RequestContext(self.transport, self._channel, None, self)
         await self.handlers.on_notify(context, notification.method, notification.params)
 
     def hear(self, response: Response) -> None:
@@ -292,8 +292,8 @@ class Dispatcher:
             log.info("request cancelled", extra={"request_id": request_id, "reason": str(reason)[:MAX_REASON_SHOWN]})
             running.cancel()
 
-    def _context(self, channel: Channel, request_id: RequestId | None) -> RequestContext:
-        return RequestContext(self.transport, channel, request_id, self)
+    def _context(self, channel: Channel, request: Request) -> RequestContext:
+        return RequestContext(self.transport, channel, request.id, self, caller=request.caller)
 
     def _farewell(self, request_id: RequestId) -> bytes:
         return encode(error_answer(request_id, CONNECTION_CLOSED, "The server is shutting down"))

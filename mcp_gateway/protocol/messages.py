@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mcp_gateway.call import LOCAL, Caller
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
@@ -36,11 +38,12 @@ class RpcError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Wants an answer with its id."""
+    """Wants an answer with its id. `caller` is who sent it, as its transport knows."""
 
     id: RequestId
     method: str
     params: dict[str, Any] | None
+    caller: Caller = LOCAL
 
 
 @dataclass(frozen=True, slots=True)

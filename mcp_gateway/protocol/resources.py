@@ -10,7 +10,7 @@ from mcp_gateway.protocol.blocks import contents
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.exchange import Exchange
 from mcp_gateway.protocol.versions import Revision
-from mcp_gateway.registry import Registry
+from mcp_gateway.registry import Registry, authorise
 
 
 def show(registered: Registered, revision: Revision) -> dict[str, Any]:
@@ -46,9 +46,11 @@ async def subscribe(registry: Registry, exchange: Exchange) -> dict[str, Any]:
 
     Raises:
         NotFound: No resource has this URI.
+        Forbidden: The caller may not read it.
     """
     uri = exchange.text("uri")
-    registry.resource_for(uri)
+    registered, _ = registry.resource_for(uri)
+    authorise(registered, exchange.call.caller)
     exchange.session.subscribe(uri)
     return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from mcp_gateway.clock import Clock
+from mcp_gateway.interfaces import Authenticator
 from mcp_gateway.pagination import Cursors
 from mcp_gateway.protocol.subscriptions import Subscriptions
 from mcp_gateway.registry import Registry
@@ -43,6 +44,11 @@ class Served(Protocol):
     @property
     def shutdown(self) -> Shutdown:
         """Whether the end has begun."""
+        ...
+
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """Says who sends an HTTP request; None where nobody has to sign in."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from secrets import token_hex
@@ -19,8 +19,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcp_gateway import __version__
-from mcp_gateway.call import CAPABILITY_OF, LOCAL, Call
-from mcp_gateway.errors import GatewayError, InternalError, MissingCapability, NotFound, translation
+from mcp_gateway.call import CAPABILITY_OF, Call
+from mcp_gateway.contributions import Registered
+from mcp_gateway.errors import Forbidden, GatewayError, InternalError, MissingCapability, NotFound, translation
 from mcp_gateway.protocol import completion, prompts, resources, skills, tools
 from mcp_gateway.protocol import logging as log_levels
 from mcp_gateway.protocol.client import McpClient
@@ -36,6 +37,8 @@ from mcp_gateway.protocol.messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
+    Parsed,
+    Request,
     RpcError,
 )
 from mcp_gateway.protocol.rounds import Rounds
@@ -44,6 +47,7 @@ from mcp_gateway.protocol.session import Session
 from mcp_gateway.protocol.tasks import EXTENSION as TASKS
 from mcp_gateway.protocol.tasks import Errand, Tasks
 from mcp_gateway.protocol.versions import ONLY_OF_HANDSHAKES, REVISIONS, SERVER_INFO_KEY, Revision, initialize_result
+from mcp_gateway.registry import authorise
 
 if TYPE_CHECKING:
     from mcp_gateway.protocol.modern import Modern
@@ -221,6 +225,7 @@ class GatewayServer:
             ask_seconds=self.gateway.settings.mcp.ask_seconds,
         )
         call = Call(
+            caller=context.caller,
             client=client,
             clock=self.gateway.clock,
             session_id=connection.session_id,
@@ -238,7 +243,7 @@ class GatewayServer:
         if asked.method != "tools/call" or not _knows_tasks(asked.connection):
             return Rounds(asked.params, asked.revision) if _can_be_asked(asked.connection) else None
         translate = partial(_as_mcp_error, asked.revision)
-        return Errand(asked.params, asked.revision, self._tasks, caller_id=LOCAL.id, translate=translate)
+        return Errand(asked.params, asked.revision, self._tasks, caller_id=asked.context.caller.id, translate=translate)
 
     def _session(self, connection: Connection) -> Session:
         """What is remembered about this client; for a revision without sessions it lasts one request."""
@@ -256,6 +261,28 @@ class GatewayServer:
         """2026-07-28: what every result, a dictionary, says besides."""
         complete = {} if "resultType" in result else {"resultType": "complete", **_CACHE_HINTS.get(method, {})}
         return {**complete, **result, "_meta": _STAMP}
+
+    def forbidden(self, parsed: Parsed) -> Forbidden | None:
+        """Why the caller of a request may not use what it names; None also when that is not there, or for a batch."""
+        if not isinstance(parsed, Request) or parsed.caller.everything:
+            return None
+        named = self._named(parsed.method, parsed.params or {})
+        try:
+            if named is not None:
+                authorise(named, parsed.caller)
+        except Forbidden as error:
+            return error
+        return None
+
+    def _named(self, method: str, params: Mapping[str, Any]) -> Registered | None:
+        """The capability that a request names."""
+        name, uri = params.get("name"), params.get("uri")
+        with suppress(NotFound):
+            if method == "tools/call" and isinstance(name, str):
+                return self.gateway.registry.tool(name)
+            if method in {"resources/read", "resources/subscribe"} and isinstance(uri, str):
+                return self.gateway.registry.resource_for(uri)[0]
+        return None
 
     def schema_with_headers(self, tool: object) -> Mapping[str, Any] | None:
         """The input schema of a tool, if some of its arguments are repeated as headers (2026-07-28)."""

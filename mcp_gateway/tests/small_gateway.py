@@ -16,6 +16,7 @@ from mcp_gateway.capability import NoParams, capability, prompt
 from mcp_gateway.clock import SystemClock
 from mcp_gateway.content import Audio, Content, EmbeddedResource, Image, Message, ResourceLink, Text
 from mcp_gateway.errors import Conflict, NotFound
+from mcp_gateway.interfaces import Authenticator
 from mcp_gateway.pagination import Cursors
 from mcp_gateway.protocol.subscriptions import Subscriptions
 from mcp_gateway.registry import Registry
@@ -104,6 +105,7 @@ class SmallGateway:
     Attributes:
         running: Calls of `wait` that have begun and not ended.
         gate: Opens `wait`.
+        authenticator: Says who sends an HTTP request; nobody has to sign in without.
     """
 
     def __init__(self, settings: Settings | None = None, *, extra: Sequence[Any] = ()) -> None:
@@ -114,6 +116,7 @@ class SmallGateway:
         self.cursors = Cursors([b"x" * 32], self.clock)
         self.shutdown = ShutdownState()
         self.instructions = "Use echo."
+        self.authenticator: Authenticator | None = None
         self.status = "ok"
         self.running = 0
         self.settled: list[str] = []

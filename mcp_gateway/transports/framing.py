@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from mcp_gateway.call import LOCAL, Caller
 from mcp_gateway.protocol.messages import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -27,8 +28,11 @@ from mcp_gateway.protocol.messages import (
 MAX_BATCH = 1000
 
 
-def parse(data: bytes | bytearray | memoryview) -> Parsed:
+def parse(data: bytes | bytearray | memoryview, caller: Caller = LOCAL) -> Parsed:
     """Read one line or request body.
+
+    Args:
+        caller: Who sent it.
 
     Returns:
         A message; a list of them for a batch; None for a malformed notification, which nobody may answer.
@@ -38,23 +42,23 @@ def parse(data: bytes | bytearray | memoryview) -> Parsed:
     except orjson.JSONDecodeError:
         return Refusal(None, PARSE_ERROR, "Parse error: not one JSON value in UTF-8")
     if not isinstance(value, list):
-        return _message(value)
+        return _message(value, caller)
     if not value:
         return Refusal(None, INVALID_REQUEST, "Invalid request: the batch is empty")
     if len(value) > MAX_BATCH:
         return Refusal(None, INVALID_REQUEST, f"Invalid request: more than {MAX_BATCH} messages in a batch")
-    return [_member(item) for item in value]
+    return [_member(item, caller) for item in value]
 
 
-def _member(value: object) -> Message:
+def _member(value: object, caller: Caller) -> Message:
     """One message of a batch. Others may stand beside it, so it cannot open the session."""
-    message = _message(value)
+    message = _message(value, caller)
     if isinstance(message, Request) and message.method == "initialize":
         return Refusal(message.id, INVALID_REQUEST, "Invalid request: initialize cannot be part of a batch")
     return message
 
 
-def _message(value: object) -> Message:
+def _message(value: object, caller: Caller) -> Message:
     if not isinstance(value, dict):
         return Refusal(None, INVALID_REQUEST, "Invalid request: not an object")
     if "method" not in value and ("result" in value or "error" in value):
@@ -68,7 +72,7 @@ def _message(value: object) -> Message:
         return Notification(value["method"], params) if is_shaped else None
     if not is_shaped:
         return Refusal(value["id"], INVALID_PARAMS, "Invalid params: not an object")
-    return Request(value["id"], value["method"], params)
+    return Request(value["id"], value["method"], params, caller)
 
 
 def _envelope_fault(value: dict[str, Any]) -> str | None:

@@ -20,12 +20,14 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_gateway.builtin import OPERATE
+from mcp_gateway.call import Caller
 from mcp_gateway.errors import SettingsError, StartupError
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.server import GatewayServer
-from mcp_gateway.settings import HttpSection
 from mcp_gateway.transports import openapi
+from mcp_gateway.transports.access import Gate, caller_of
 from mcp_gateway.transports.http_protocol import BoundedProtocol, ConnectionLimits, connections_at_most
 from mcp_gateway.transports.problem import problem
 from mcp_gateway.transports.rest import RestRoutes
@@ -56,7 +58,7 @@ def http_app(gateway: Served) -> Starlette:
             yield
 
     app = _Guarded(
-        gateway.settings.http,
+        gateway,
         {
             "/mcp": turnstile.before(streamable, session_in_header),
             "/sse": sse.stream,
@@ -66,7 +68,7 @@ def http_app(gateway: Served) -> Starlette:
             Route("/healthz", _Reading(_alive)),
             Route("/readyz", _Reading(_ready(gateway))),
             Route("/openapi.json", _Reading(_described(gateway))),
-            Mount("", RestRoutes(gateway.registry, gateway.clock)),
+            Mount("", RestRoutes(gateway)),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
         lifespan=lifespan,
@@ -85,19 +87,20 @@ def http_app(gateway: Served) -> Starlette:
 class _Guarded(Starlette):
     """With the guard outermost, so that what an app answers when it fails is protected too."""
 
-    def __init__(self, http: HttpSection, direct: Mapping[str, ASGIApp], **options: Any) -> None:
+    def __init__(self, gateway: Served, direct: Mapping[str, ASGIApp], **options: Any) -> None:
         super().__init__(**options)
-        self._http = http
+        self._gateway = gateway
         self._direct = direct
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the guard around everything."""
+        """Put the guard around everything, and within it the gate."""
+        http = self._gateway.settings.http
         return Guard(
-            _Direct(self._direct, super().build_middleware_stack()),
-            allowed_hosts=self._http.allowed_hosts,
-            allowed_origins=self._http.allowed_origins,
-            max_body_bytes=self._http.max_body_bytes,
-            max_bodies_bytes=self._http.max_bodies_bytes,
+            Gate(_Direct(self._direct, super().build_middleware_stack()), self._gateway),
+            allowed_hosts=http.allowed_hosts,
+            allowed_origins=http.allowed_origins,
+            max_body_bytes=http.max_body_bytes,
+            max_bodies_bytes=http.max_bodies_bytes,
         )
 
 
@@ -144,7 +147,7 @@ async def serve_http(gateway: Served, *, on_listening: Callable[[str], None]) ->
         StartupError: The address cannot be listened on.
     """
     http = gateway.settings.http
-    _refuse_open_door(http.host, allowed=http.allow_unauthenticated)
+    _refuse_open_door(http.host, allowed=http.allow_unauthenticated or gateway.authenticator is not None)
     listener = _listen(http.host, http.port)
     app = http_app(gateway)
     server = _Server(app, _limits(gateway), lambda: on_listening(_url(listener)))
@@ -202,12 +205,12 @@ class _Server(uvicorn.Server):
 class _Reading:
     """A route that can only be read. It refuses other methods itself: else the routes of plugins would be asked."""
 
-    def __init__(self, respond: Callable[[], Awaitable[Response]]) -> None:
+    def __init__(self, respond: Callable[[Caller], Awaitable[Response]]) -> None:
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in {"GET", "HEAD"}:
-            response = await self._respond()
+            response = await self._respond(caller_of(scope))
         else:
             response = problem(405, "This can only be read.", headers={"Allow": "GET, HEAD"})
         await response(scope, receive, send)
@@ -239,7 +242,8 @@ def _refuse_open_door(host: str, *, allowed: bool) -> None:
     if host.lower() not in LOOPBACK and not host.startswith("127.") and not allowed:
         raise SettingsError(
             f"http.host: {host} can be reached from other machines, but nobody has to sign in. Listen on 127.0.0.1, "
-            "or set http.allow_unauthenticated = true if a proxy in front asks for credentials."
+            "or set plugins.auth.enabled = true, or http.allow_unauthenticated = true if a proxy in front asks for "
+            "credentials."
         )
 
 
@@ -276,14 +280,15 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _alive() -> Response:
+async def _alive(_: Caller) -> Response:
     return _json({"status": "ok"})
 
 
-def _ready(gateway: Served) -> Callable[[], Awaitable[Response]]:
-    async def ready() -> Response:
+def _ready(gateway: Served) -> Callable[[Caller], Awaitable[Response]]:
+    async def ready(caller: Caller) -> Response:
         health = await gateway.health()
-        return _json(health, 503 if _is_unready(health) else 200)
+        shown = health if caller.may(OPERATE) else {"status": health["status"]}
+        return _json(shown, 503 if _is_unready(health) else 200)
 
     return ready
 
@@ -293,8 +298,8 @@ def _is_unready(health: dict[str, Any]) -> bool:
     return health["status"] == "draining" or any(health.get(part, "ok") != "ok" for part in ("database", "cache"))
 
 
-def _described(gateway: Served) -> Callable[[], Awaitable[Response]]:
-    async def described() -> Response:
+def _described(gateway: Served) -> Callable[[Caller], Awaitable[Response]]:
+    async def described(_: Caller) -> Response:
         return _json(openapi.document(gateway.registry))
 
     return described

@@ -29,10 +29,15 @@ PRIMED_SINCE = "2025-11-25"
 
 
 class HttpSession:
-    """One client."""
+    """One client.
 
-    def __init__(self, server: GatewayServer, kept: Shared) -> None:
+    Args:
+        owner: The id of whoever opened it; nobody else may use it.
+    """
+
+    def __init__(self, server: GatewayServer, kept: Shared, owner: str) -> None:
         self.id = token_urlsafe(32)
+        self.owner = owner
         self.idle_since = monotonic()
         self._limits = server.gateway.settings
         self._waiting = Outbox(WAITING_BYTES)

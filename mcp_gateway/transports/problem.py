@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from mcp_gateway.errors import GatewayError, translation
+from mcp_gateway.errors import Forbidden, GatewayError, Unauthenticated, translation
 from mcp_gateway.protocol.encoding import encode
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,8 +24,8 @@ def problem_of(error: GatewayError) -> Response:
     """The response for an error of the gateway."""
     status = translation(error).http_status
     headers = {}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unauthenticated | Forbidden) and error.challenge:
+        headers["WWW-Authenticate"] = error.challenge
     seconds = error.data.get("retry_after_seconds")
     if isinstance(seconds, int | float):
         headers["Retry-After"] = str(max(1, round(seconds)))

@@ -15,15 +15,15 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.arguments import from_text, is_suspect
 from mcp_gateway.call import Call
-from mcp_gateway.clock import Clock
 from mcp_gateway.content import Audio, Content, EmbeddedResource, Image, Text
 from mcp_gateway.contributions import Registered
-from mcp_gateway.errors import GatewayError, InvalidParams, NotFound
+from mcp_gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from mcp_gateway.pagination import Links, link_header, links_of
 from mcp_gateway.protocol.blocks import block
 from mcp_gateway.protocol.encoding import encode
+from mcp_gateway.protocol.served import Served
 from mcp_gateway.protocol.versions import REVISIONS
-from mcp_gateway.registry import Registry
+from mcp_gateway.transports.access import caller_of, refusal
 from mcp_gateway.transports.problem import problem, problem_of
 
 # Their params stand in the query; those of the others in a JSON body.
@@ -34,9 +34,9 @@ _NEWEST = REVISIONS["2025-11-25"]
 class RestRoutes:
     """An ASGI application that follows the registry: what a plugin registers later is served too."""
 
-    def __init__(self, registry: Registry, clock: Clock) -> None:
-        self._registry = registry
-        self._clock = clock
+    def __init__(self, gateway: Served) -> None:
+        self._gateway = gateway
+        self._registry = gateway.registry
         self._router = Router()
         self._made_of = -1
 
@@ -67,9 +67,12 @@ class RestRoutes:
     async def _serve(self, registered: Registered, request: Request) -> Response:
         try:
             arguments = await _arguments(registered, request)
-            outcome = await self._registry.invoke(registered, arguments, Call(clock=self._clock))
+            call = Call(caller=caller_of(request.scope), clock=self._gateway.clock)
+            outcome = await self._registry.invoke(registered, arguments, call)
         except UnsupportedMediaType:
             return problem(415, "Send the parameters as application/json.")
+        except Forbidden as error:
+            return problem_of(refusal(self._gateway, request.scope, error))
         except GatewayError as error:
             return problem_of(error)
         return _content(outcome.content) if outcome.content is not None else _json(outcome.value or {}, request)

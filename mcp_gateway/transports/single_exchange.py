@@ -90,7 +90,7 @@ class SingleExchange:
     async def _answer(
         self, request: Request, route: InboundModernRoute, headers: Headers, reply: Reply
     ) -> tuple[bytes, int | None]:
-        context = RequestContext(_TRANSPORT, reply, request.id, headers=headers)
+        context = RequestContext(_TRANSPORT, reply, request.id, caller=request.caller, headers=headers)
         connection = enveloped(route)
         try:
             result = self._server.answer(context, connection, request.method, request.params)

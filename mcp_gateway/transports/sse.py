@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from secrets import token_urlsafe
 from urllib.parse import quote
@@ -21,9 +22,10 @@ from mcp_gateway.protocol.duplex import Duplex
 from mcp_gateway.protocol.messages import PARSE_ERROR, REQUEST_TIMEOUT, Parsed, Refusal, Request, RpcError
 from mcp_gateway.protocol.outbox import Outbox, Shared
 from mcp_gateway.protocol.server import GatewayServer
+from mcp_gateway.transports.access import caller_of, refusal
 from mcp_gateway.transports.event_stream import event, stream
 from mcp_gateway.transports.framing import parse
-from mcp_gateway.transports.problem import problem
+from mcp_gateway.transports.problem import problem, problem_of
 from mcp_gateway.transports.responses import REMEMBERED_CHARS, body_of
 
 log = logging.getLogger(__name__)
@@ -32,13 +34,21 @@ FINISH_SECONDS = 1.0
 MISSED_PINGS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A conversation, and the id of whoever opened it."""
+
+    duplex: Duplex
+    owner: str
+
+
 class SseTransport:
     """All SSE sessions of one process. Use it within `running()`."""
 
     def __init__(self, server: GatewayServer, *, messages_path: str = "/messages") -> None:
         self._server = server
         self._messages_path = messages_path
-        self._sessions: dict[str, Duplex] = {}
+        self._sessions: dict[str, _Session] = {}
         self._shared = Shared(server.gateway.settings.mcp.max_waiting_bytes)
         self._closing = False
         self._tasks: TaskGroup
@@ -59,7 +69,7 @@ class SseTransport:
         """End all streams: what runs is given a moment, and the streams end properly."""
         self._closing = True
         for session in self._sessions.values():
-            self._tasks.start_soon(_end, session)
+            self._tasks.start_soon(_end, session.duplex)
 
     async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /sse`: open a session and stream to it until either side has had enough."""
@@ -83,7 +93,7 @@ class SseTransport:
         session_id = token_urlsafe(32)
         outbox = Outbox(shared=self._shared)
         async with conversation(self._server, outbox, kind="sse", session_id=session_id) as session:
-            self._sessions[session_id] = session
+            self._sessions[session_id] = _Session(session, caller_of(scope).id)
             try:
                 with self._pinged(session):
                     await self._stream(outbox, receive, send, self._endpoint(scope, session_id))
@@ -139,11 +149,14 @@ class SseTransport:
         if content_type.partition(b";")[0].strip().lower() != b"application/json":
             return problem(415, "Messages are sent as application/json.")
         session_id = session_in_query(scope)
-        if session_id not in self._sessions:
+        caller = caller_of(scope)
+        if session_id not in self._sessions or self._sessions[session_id].owner != caller.id:
             return problem(404, "There is no such session. Open a stream at /sse and post to the URI it names.")
-        parsed = parse(await body_of(receive))
+        parsed = parse(await body_of(receive), caller)
+        if (forbidden := self._server.forbidden(parsed)) is not None:
+            return problem_of(refusal(self._server.gateway, scope, forbidden))
         session = self._sessions.get(session_id)
-        return problem(404, "The session has ended.") if session is None else (session, parsed)
+        return problem(404, "The session has ended.") if session is None else (session.duplex, parsed)
 
     def _endpoint(self, scope: Scope, session_id: str) -> str:
         return f"{quote(scope.get('root_path', ''))}{self._messages_path}?session_id={session_id}"

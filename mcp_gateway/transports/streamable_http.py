@@ -16,12 +16,15 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.types import Receive, Scope, Send
 
+from mcp_gateway.errors import Forbidden, translation
+from mcp_gateway.protocol.context import error_answer
 from mcp_gateway.protocol.conversation import has_envelope
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INTERNAL_ERROR, Parsed, Refusal, Request
 from mcp_gateway.protocol.outbox import Shared
 from mcp_gateway.protocol.server import GatewayServer
 from mcp_gateway.protocol.versions import REVISIONS
+from mcp_gateway.transports.access import caller_of, refusal
 from mcp_gateway.transports.framing import parse
 from mcp_gateway.transports.http_sessions import HttpSession
 from mcp_gateway.transports.responses import EVENTS, JSON, Headers, accepts, body_of, refuse, respond
@@ -72,7 +75,7 @@ class StreamableHttp:
         if method == "POST":
             await self._post(headers, scope, receive, send)
         elif method in {"GET", "DELETE"} and _is_of_handshakes(headers):
-            await self._in_session(headers, method, receive, send)
+            await self._in_session(headers, scope, receive, send)
         else:
             allowed = b"POST, GET, DELETE" if _is_of_handshakes(headers) else b"POST"
             await refuse(send, 405, "Method not allowed", headers=[(b"allow", allowed)])
@@ -83,16 +86,19 @@ class StreamableHttp:
         elif headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             await refuse(send, 415, f"Messages are sent as {JSON}")
         else:
-            parsed = parse(await body_of(receive))
+            parsed = parse(await body_of(receive), caller_of(scope))
             await self._take(parsed, headers, scope, receive, send)
 
     async def _take(self, parsed: Parsed, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = headers.get("mcp-session-id")
-        if not _is_of_handshakes(headers):
+        forbidden = self._server.forbidden(parsed)
+        if forbidden is not None:
+            await _forbid(send, parsed, refusal(self._server.gateway, scope, forbidden))
+        elif not _is_of_handshakes(headers):
             await self._single.serve(parsed, headers, scope, receive, send)
         elif session_id is None:
             await self._take_without_session(parsed, headers, scope, receive, send)
-        elif (session := self._sessions.get(session_id)) is None:
+        elif (session := self._session(session_id, scope)) is None:
             await refuse(send, 404, UNKNOWN_SESSION)
         else:
             await session.serve(parsed, send, self._spawn)
@@ -102,7 +108,7 @@ class StreamableHttp:
     ) -> None:
         match parsed:
             case Request(method="initialize"):
-                await self._open(parsed, send)
+                await self._open(parsed, caller_of(scope).id, send)
             case Request(method="ping"):
                 await respond(send, encode({"jsonrpc": "2.0", "id": parsed.id, "result": {}}))
             case Request() if has_envelope(parsed.params):
@@ -113,26 +119,31 @@ class StreamableHttp:
                 request_id = parsed.id if isinstance(parsed, Request) else None
                 await refuse(send, 400, MISSING_SESSION, request_id=request_id)
 
-    async def _open(self, request: Request, send: Send) -> None:
+    async def _open(self, request: Request, owner: str, send: Send) -> None:
         if self.session_count >= self._limits.max_sessions:
             await self._end_the_most_idle()
         if self._closing or self.session_count >= self._limits.max_sessions:
             log.warning("a client was refused: too many sessions are open", extra={"sessions": self.session_count})
             await refuse(send, 503, "Too many open sessions", INTERNAL_ERROR, request.id, [(b"retry-after", b"30")])
             return
-        session = HttpSession(self._server, self._kept)
+        session = HttpSession(self._server, self._kept, owner)
         self._sessions[session.id] = session
         if not await session.open(request, send):
             del self._sessions[session.id]
 
-    async def _in_session(self, headers: Headers, method: str, receive: Receive, send: Send) -> None:
+    def _session(self, session_id: str, scope: Scope) -> HttpSession | None:
+        """The caller's session; those of others are not told from none."""
+        session = self._sessions.get(session_id)
+        return session if session is not None and session.owner == caller_of(scope).id else None
+
+    async def _in_session(self, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve GET, which listens, and DELETE, which ends the session."""
-        session = self._sessions.get(headers.get("mcp-session-id", ""))
+        session = self._session(headers.get("mcp-session-id", ""), scope)
         if "mcp-session-id" not in headers:
             await refuse(send, 400, MISSING_SESSION)
         elif session is None:
             await refuse(send, 404, UNKNOWN_SESSION)
-        elif method == "DELETE":
+        elif scope["method"] == "DELETE":
             await self._end(session, 0)
             await respond(send, None)
         elif not accepts(headers, EVENTS):
@@ -162,6 +173,13 @@ class StreamableHttp:
 
     def _spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._tasks.start_soon(_contained, job)
+
+
+async def _forbid(send: Send, parsed: Parsed, error: Forbidden) -> None:
+    request_id = parsed.id if isinstance(parsed, Request) else None
+    headers = [(b"www-authenticate", error.challenge.encode())] if error.challenge else []
+    body = error_answer(request_id, translation(error).jsonrpc_code, error.message, error.payload())
+    await respond(send, encode(body), 403, headers)
 
 
 async def _contained(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
