@@ -55,10 +55,10 @@ async def test_wrong_parameters_are_refused(gateway: Gateway, wrong: dict[str, A
 
 
 async def test_the_route_answers_as_the_tool_does(gateway: Gateway) -> None:
-    from mcp_gateway.transports.rest import RestRoutes
+    from mcp_gateway.transports.http import http_app
 
-    app = RestRoutes(gateway.registry, gateway.clock)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    app = http_app(gateway)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         answer = await client.get("/api/v1/discovery/suggest", params={"q": "dark k", "limit": 3, "types": "title"})
         refused = await client.get("/api/v1/discovery/suggest")
 
