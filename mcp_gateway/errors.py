@@ -20,7 +20,7 @@ StartupError               the gateway cannot start, or a command cannot run; fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -96,14 +96,14 @@ class Unauthenticated(GatewayError):
     """Nobody is signed in, or the credentials have expired.
 
     Args:
-        challenge: How to sign in, as the value of the header `WWW-Authenticate`.
+        headers: Of the answer over HTTP: how to sign in.
     """
 
     reason = "unauthenticated"
 
-    def __init__(self, message: str = "Sign in to use this.", *, challenge: str = "Bearer") -> None:
+    def __init__(self, message: str = "Sign in to use this.", *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.challenge = challenge
+        self.headers = headers or {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(GatewayError):
@@ -113,14 +113,14 @@ class Forbidden(GatewayError):
         scopes: What it takes.
 
     Attributes:
-        challenge: How to get those scopes, as the value of the header `WWW-Authenticate`.
+        headers: Of the answer over HTTP: how to get those scopes.
     """
 
     reason = "forbidden"
-    challenge: str | None = None
 
     def __init__(self, message: str = "Not allowed.", *, scopes: Sequence[str] = ()) -> None:
         super().__init__(message, required_scopes=list(scopes) or None)
+        self.headers: Mapping[str, str] = {}
 
 
 class Conflict(GatewayError):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import anyio
 
 from mcp_gateway import __version__, builtin
+from mcp_gateway.audit import Audit
 from mcp_gateway.background import BackgroundJobs
 from mcp_gateway.bus.bus import Bus
 from mcp_gateway.bus.events import EventService
@@ -59,6 +60,7 @@ class Gateway:
         settings: All settings.
         plugins: Instead of the installed ones: modules or objects with hooks, for tests.
         only: Start no other plugins than these.
+        platforms_of_all: Of the others too, the platforms that they can read are there.
         one_shot: It runs for one command; see `Services.one_shot`.
         clock: Instead of the machine's.
     """
@@ -77,6 +79,7 @@ class Gateway:
         plugins: Sequence[Any] | None = None,
         *,
         only: Collection[str] | None = None,
+        platforms_of_all: bool = False,
         one_shot: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -85,7 +88,7 @@ class Gateway:
         self.registry = Registry(
             profile=settings.gateway.profile,
             call_seconds=settings.gateway.call_seconds,
-            rate_limit=RateLimit(settings.limits.calls_per_minute, self.clock),
+            rate_limit=RateLimit(settings.limits, self.clock),
         )
         self.resources = Subscriptions()
         self.shutdown = ShutdownState()
@@ -93,6 +96,7 @@ class Gateway:
         self._reports: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {}
         self._given = plugins
         self._only = only
+        self._platforms_of_all = platforms_of_all
         self._one_shot = one_shot
         self.plugins: list[Plugin] = []
 
@@ -115,8 +119,11 @@ class Gateway:
             manager = PluginManager(self._found(), self.settings, self.registry, migrate=self._migrate, lend=self._lend)
             self.plugins = manager.plugins
             self.registry.add("gateway", builtin.capabilities(lambda: self.plugins, self.health))
+            if not self._platforms_of_all:
+                self._leave_others_out()
             await manager.load()
             self._platforms = manager.platforms
+            self._leave_others_out()
             await stack.enter_async_context(manager.running())
             yield self
 
@@ -167,11 +174,12 @@ class Gateway:
         return {"status": "ok" if health.is_well else "degraded", **asdict(health)}
 
     def _found(self) -> list[Plugin]:
-        found = discover(self.settings.gateway.plugins_dir) if self._given is None else as_plugins(self._given)
-        for plugin in found:
+        return discover(self.settings.gateway.plugins_dir) if self._given is None else as_plugins(self._given)
+
+    def _leave_others_out(self) -> None:
+        for plugin in self.plugins:
             if self._only is not None and plugin.name not in self._only:
                 plugin.state = "disabled"
-        return found
 
     async def _open_services(self, stack: AsyncExitStack) -> None:
         settings = self.settings
@@ -202,6 +210,11 @@ class Gateway:
         )
         self.catalog = Catalog(self.db, self.clock)
         self.cursors = Cursors(self._cursor_keys(), self.clock, hours=settings.pagination.cursor_hours)
+        audit = Audit(
+            settings.gateway.data_dir / "audit.jsonl", self.cursors.keys_for("audit")[0], self.clock, settings.audit
+        )
+        stack.callback(audit.close)
+        self.registry.audit = audit
 
     def _cursor_keys(self) -> list[bytes]:
         """The first signs; cursors of the others are still good."""
@@ -236,6 +249,7 @@ class Gateway:
                     offer=partial(self.registry.add, name),
                     report_health=partial(self._reports.__setitem__, name),
                     lent=self._lent,
+                    address=self.settings.http.address,
                     one_shot=self._one_shot,
                 )
             finally:

@@ -17,6 +17,7 @@ import anyio
 from pydantic import BaseModel, ValidationError
 
 from mcp_gateway.arguments import check, from_text, is_suspect, refuse_nul, without_nulls
+from mcp_gateway.audit import Audit
 from mcp_gateway.call import Call, Caller
 from mcp_gateway.capability import Definition, Prompt
 from mcp_gateway.content import Content, Message, Text
@@ -53,9 +54,13 @@ class Registry:
         profile: Which tools are offered: `discovery`, `full`, or plugin names separated by commas.
         call_seconds: Time limit of capabilities that set none.
         rate_limit: How often a caller may call; None: without limit.
+
+    Attributes:
+        audit: Notes calls; None: nobody does.
     """
 
     def __init__(self, *, profile: str = "full", call_seconds: float = 30, rate_limit: RateLimit | None = None) -> None:
+        self.audit: Audit | None = None
         self._by_plugin: dict[str, Contributions] = {}
         self._profile = profile
         self._call_seconds = call_seconds
@@ -167,8 +172,14 @@ class Registry:
         Raises:
             GatewayError: And nothing else. An unexpected failure is logged and becomes an InternalError.
         """
+        if self.audit is None or not self.audit.wants(call.caller):
+            return await self._invoke(registered, arguments, call)
+        with self.audit.noting(call.caller, registered.capability.name, arguments):
+            return await self._invoke(registered, arguments, call)
+
+    async def _invoke(self, registered: Registered, arguments: Mapping[str, Any], call: Call) -> Outcome:
         capability = registered.capability
-        self._count(call)
+        self._count(call, capability.name)
         authorise(registered, call.caller)
         params = _params(registered, arguments)
         seconds = capability.timeout_seconds or self._call_seconds
@@ -210,9 +221,9 @@ class Registry:
         options = properties[argument].get("enum", ())
         return [str(option) for option in options if str(option).lower().startswith(value.lower())]
 
-    def _count(self, call: Call) -> None:
+    def _count(self, call: Call, tool: str = "") -> None:
         if self._rate_limit is not None:
-            self._rate_limit.take(call)
+            self._rate_limit.take(call, tool)
 
     def _refuse_taken(self, plugin: str, new: Contributions) -> None:
         others = [r for r in self._capabilities.values() if r.plugin != plugin]

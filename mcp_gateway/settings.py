@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -142,6 +142,23 @@ class LimitsSection(Section):
         description="Calls of tools, resources, prompts and completions by one caller, or by one session while nobody "
         "has to sign in. As many may come at once; then they come back at this rate.",
     )
+    signed_in_calls_per_minute: int = Field(
+        6_000, ge=1, description="The same by one person who signed in, on all devices together."
+    )
+    tool_calls_per_minute: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={"ingest_titles": 120, "sync_availability": 12},
+        description="Calls of one tool, by its name, by one person who signed in.",
+    )
+
+
+class AuditSection(Section):
+    """The audit log, `audit.jsonl` in the data folder: who called what, when, and how it ended."""
+
+    callers: Literal["signed_in", "all", "none"] = Field(
+        "signed_in", description="Whose calls are noted: those of people who signed in, all, or none."
+    )
+    max_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="A file of this size is put aside for a new one.")
+    files: int = Field(10, ge=1, le=1000, description="Files kept, the newest included.")
 
 
 class StorageSection(Section):
@@ -209,6 +226,7 @@ class Settings(Section):
     http: HttpSection = HttpSection()
     mcp: McpSection = McpSection()
     limits: LimitsSection = LimitsSection()
+    audit: AuditSection = AuditSection()
     storage: StorageSection = StorageSection()
     cache: CacheSection = CacheSection()
     events: EventsSection = EventsSection()

@@ -20,6 +20,7 @@ ORDER = [
     "config",
     "lean_imports",
     "stdout_guard",
+    "elsewhere",
     "content",
     "json_schema",
     "arguments",
@@ -42,6 +43,7 @@ ORDER = [
     "interfaces",
     "api",
     "limits",
+    "audit",
     "contributions",
     "registry",
     "plugin_discovery",
@@ -60,7 +62,7 @@ DRIVERS = {
     "asyncpg": ("mcp_gateway/storage/",),
     "sqlite3": ("mcp_gateway/storage/",),
     "aiosqlite": ("mcp_gateway/storage/",),
-    "redis": ("mcp_gateway/cache/", "mcp_gateway/bus/"),
+    "redis": ("mcp_gateway/cache/", "mcp_gateway/bus/", "plugins/mcp_gateway_auth/families/redis.py"),
     "aiokafka": ("mcp_gateway/bus/",),
 }
 

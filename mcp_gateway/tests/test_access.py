@@ -25,6 +25,7 @@ from mcp_gateway.transports.http import serve_http
 
 pytestmark = pytest.mark.anyio
 
+ABOUT = 'Bearer resource_metadata="https://gateway.example/about"'
 READ = frozenset({"things:read"})
 PEOPLE = {
     "of-ann": Caller("ann", READ, sign_in="ann-1"),
@@ -45,7 +46,7 @@ class Doorman:
             raise Unavailable("Nobody can tell now.", retry_after_seconds=3)
         caller = PEOPLE.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if caller is None:
-            raise Unauthenticated(challenge='Bearer resource_metadata="https://gateway.example/about"')
+            raise Unauthenticated(headers={"WWW-Authenticate": ABOUT})
         return caller
 
     def challenge(self, request: Request, scopes: Collection[str]) -> str:
@@ -128,7 +129,7 @@ async def test_nobody_gets_in_unasked_and_everybody_is_told_how(method: str, pat
             response = await http.request(method, path, headers=headers)
 
             assert response.status_code == 401
-            assert response.headers["www-authenticate"] == 'Bearer resource_metadata="https://gateway.example/about"'
+            assert response.headers["www-authenticate"] == ABOUT
             assert response.headers["content-type"] == "application/problem+json"
 
 

@@ -110,7 +110,8 @@ def caller_of(scope: Scope) -> Caller:
 def refusal(gateway: Served, scope: Scope, error: Forbidden) -> Forbidden:
     """The error, with the way to more rights."""
     if gateway.authenticator is not None:
-        error.challenge = gateway.authenticator.challenge(Request(scope), error.data.get("required_scopes", ()))
+        challenge = gateway.authenticator.challenge(Request(scope), error.data.get("required_scopes", ()))
+        error.headers = {"WWW-Authenticate": challenge}
     return error
 
 

@@ -23,9 +23,7 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
 def problem_of(error: GatewayError) -> Response:
     """The response for an error of the gateway."""
     status = translation(error).http_status
-    headers = {}
-    if isinstance(error, Unauthenticated | Forbidden) and error.challenge:
-        headers["WWW-Authenticate"] = error.challenge
+    headers = dict(error.headers) if isinstance(error, Unauthenticated | Forbidden) else {}
     seconds = error.data.get("retry_after_seconds")
     if isinstance(seconds, int | float):
         headers["Retry-After"] = str(max(1, round(seconds)))

@@ -177,7 +177,7 @@ class StreamableHttp:
 
 async def _forbid(send: Send, parsed: Parsed, error: Forbidden) -> None:
     request_id = parsed.id if isinstance(parsed, Request) else None
-    headers = [(b"www-authenticate", error.challenge.encode())] if error.challenge else []
+    headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     body = error_answer(request_id, translation(error).jsonrpc_code, error.message, error.payload())
     await respond(send, encode(body), 403, headers)
 
