@@ -24,7 +24,8 @@ from typing import Any
 
 from mcp_gateway_ingestion import plugin
 from mcp_gateway_ingestion.platforms.prime_video import PRIME_VIDEO
-from mcp_gateway_ingestion.sync.run import ListingRun, TargetReport
+from mcp_gateway_ingestion.sync.report import TargetReport
+from mcp_gateway_ingestion.sync.run import ListingRun
 from mcp_gateway_ingestion.sync.source import SourcePage
 from mcp_gateway_ingestion.sync.state import Target, Timing
 from mcp_gateway_ingestion.sync.store import SyncStore

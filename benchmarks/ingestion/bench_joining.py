@@ -2,8 +2,12 @@
 
 Run with `python -m benchmarks.ingestion.bench_joining [--sample 300] [--misses]`. Rows whose IMDb id is known lose all
 their external ids, and are matched against the catalogue; the id then says whether they were joined to the right title.
+Of each source so many rows whose title the catalogue has, and as many of others, which should not be joined.
 Precision: of the rows that were joined to a title with an IMDb id, or should have been, how many to the right one.
 Recall: of the rows whose title the catalogue has, how many were joined to it.
+
+A work may have two IMDb ids, and then stand twice in the catalogue. Lists of different dates show it: they give both to
+one JustWatch id. Either title is the right one then.
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ import argparse
 import asyncio
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -117,53 +122,76 @@ async def measure(catalogue: Path, sample: int, seed: int) -> list[Score]:
                 replaces=None,
             )
             await importers.ingest("jsonl", catalogue, limit=None, on_progress=lambda _: None)
-            known = await _imdb_ids(catalog)
+            known = await _titles_of_ids(catalog)
             return [await _score(name, rows, catalog, known, sample, seed) for name, rows in _sources()]
 
 
 async def _score(
-    name: str, rows: Iterator[Labelled], catalog: Catalog, known: dict[str, str], sample: int, seed: int
+    name: str, rows: Iterator[Labelled], catalog: Catalog, known: Mapping[str, Set[str]], sample: int, seed: int
 ) -> Score:
-    usable = list(rows)
-    chosen = random.Random(seed).sample(usable, min(sample, len(usable))) if sample else usable  # noqa: S311
+    chosen = _chosen(rows, known, sample, random.Random(seed))  # noqa: S311 - not for secrets
     outcomes: list[ImportOutcome] = []
     for first in range(0, len(chosen), BATCH):
         records = [SourceRecord(row.source, row.key, row.facts) for row in chosen[first : first + BATCH]]
         outcomes.extend(await catalog.import_records(records, dry_run=True))
-    labelled = set(known.values())
-    pairs = [(row, outcome, known.get(row.imdb)) for row, outcome in zip(chosen, outcomes, strict=True)]
+    labelled = set().union(*known.values())
+    pairs = [(row, outcome, known.get(row.imdb, set())) for row, outcome in zip(chosen, outcomes, strict=True)]
     joined = [
         (o.title_id, right) for _, o, right in pairs if o.change != "created" and (right or o.title_id in labelled)
     ]
     misses = [
-        _miss(row, o, right) for row, o, right in pairs if o.title_id != right and (right or o.title_id in labelled)
+        _miss(row, o, right) for row, o, right in pairs if o.title_id not in right and (right or o.title_id in labelled)
     ]
     return Score(
         name,
         rows=len(chosen),
-        known=sum(right is not None for _, _, right in pairs),
+        known=sum(bool(right) for _, _, right in pairs),
         joined=len(joined),
-        right=sum(title_id == right for title_id, right in joined),
+        right=sum(title_id in right for title_id, right in joined),
         misses=misses,
     )
 
 
-def _miss(row: Labelled, outcome: ImportOutcome, right: str | None) -> str:
+def _chosen(
+    rows: Iterator[Labelled], known: Mapping[str, Set[str]], sample: int, dice: random.Random
+) -> list[Labelled]:
+    """So many rows whose title the catalogue has, and so many others; 0: all."""
+    halves: tuple[list[Labelled], list[Labelled]] = ([], [])
+    for row in rows:
+        halves[row.imdb not in known].append(row)
+    return [row for half in halves for row in (dice.sample(half, min(sample, len(half))) if sample else half)]
+
+
+def _miss(row: Labelled, outcome: ImportOutcome, right: Set[str]) -> str:
     facts = row.facts
     what = "not joined" if outcome.change == "created" else f"joined to {outcome.title_id} by {outcome.evidence}"
     people = len(facts.credits)
     return (
         f"{facts.kind} {facts.name!r} {facts.year} {facts.runtime_minutes} min, {people} people: {what}; "
-        f"is {right or row.imdb}"
+        f"is {', '.join(sorted(right)) or row.imdb}"
     )
 
 
-async def _imdb_ids(catalog: Catalog) -> dict[str, str]:
-    """The catalogue's titles by their IMDb ids."""
-    found: dict[str, str] = {}
-    async for titles in catalog.changed_since(0):
-        found.update((title.external_ids["imdb"], title.id) for title in titles if "imdb" in title.external_ids)
-    return found
+async def _titles_of_ids(catalog: Catalog) -> dict[str, Set[str]]:
+    """The catalogue's titles of the work that an IMDb id names, by that id."""
+    titles: dict[str, str] = {}
+    async for batch in catalog.changed_since(0):
+        titles.update((title.external_ids["imdb"], title.id) for title in batch if "imdb" in title.external_ids)
+    works = _works()
+    return {imdb: {titles[each] for each in works.get(imdb, {imdb}) if each in titles} for imdb in titles}
+
+
+def _works() -> dict[str, set[str]]:
+    """The IMDb ids of one work, by each of them: those that lists give to one JustWatch id."""
+    by_key: dict[str, set[str]] = defaultdict(set)
+    for name, platform in LISTS.items():
+        for row in _listed(name, platform):
+            by_key[row.key].add(row.imdb)
+    works: dict[str, set[str]] = defaultdict(set)
+    for ids in by_key.values():
+        for each in ids:
+            works[each] |= ids
+    return works
 
 
 def _sources() -> Iterator[tuple[str, Iterator[Labelled]]]:

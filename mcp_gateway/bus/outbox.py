@@ -99,13 +99,13 @@ async def append_facts(tx: AsyncConnection, facts: Sequence[Fact], *, now: datet
     time_us = (now - _EPOCH) // _MICROSECOND
     tx.info[_HAS_EVENTS] = True
     # Straight to the driver: an import writes so many rows that SQLAlchemy's work on each would double the time.
-    if tx.dialect.name == "postgresql":
-        event_ids, types, subjects, data = zip(*facts, strict=True)
-        arrays = (list(event_ids), list(types), list(subjects), list(data), time_us)
-        await tx.exec_driver_sql(_INSERT_ARRAYS, arrays)
+    rows = [(fact.event_id, fact.type, fact.subject, time_us, fact.data) for fact in facts]
+    if tx.dialect.name == "postgresql" and len(rows) >= _ROWS_WORTH_A_COPY:
+        from mcp_gateway.storage.postgresql import copy_rows
+
+        await copy_rows(tx, "outbox", _COLUMNS, rows)
     else:
-        rows = [(fact.event_id, fact.type, fact.subject, time_us, fact.data) for fact in facts]
-        await tx.exec_driver_sql(_INSERT, rows)
+        await tx.exec_driver_sql(_INSERT[tx.dialect.name], rows)
 
 
 @contextmanager
@@ -151,6 +151,9 @@ class Outbox:
 
     async def trim(self, upto: Position, *, before: datetime) -> int:
         """Forget the events up to a position that are older than a moment; how many that were."""
+        oldest = await self.read(Position(), max_events=1)
+        if not oldest or oldest[0][1].time >= before:
+            return 0  # as nearly always; looking takes no lock
         values = {**_bound(upto), "before": (before - _EPOCH) // _MICROSECOND, "limit": _TRIM_ROWS}
         total = 0
         while True:
@@ -171,15 +174,15 @@ class Outbox:
                     await tx.execute(text(statement))
 
 
-_INSERT = "INSERT INTO outbox (event_id, type, subject, time_us, data) VALUES (?, ?, ?, ?, ?)"
+_COLUMNS = ("event_id", "type", "subject", "time_us", "data")
+_INSERT = {
+    "sqlite": f"INSERT INTO outbox ({', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - constants
+    "postgresql": f"INSERT INTO outbox ({', '.join(_COLUMNS)}) VALUES ($1, $2, $3, $4, $5)",  # noqa: S608 - constants
+}
+_ROWS_WORTH_A_COPY = 100
+"""Fewer are written sooner with an insert, which takes fewer round trips."""
 
-# Ids are drawn in the order of the rows because they are drawn after those were put in order.
-_INSERT_ARRAYS = """
-    INSERT INTO outbox (event_id, type, subject, data, time_us) SELECT event_id, type, subject, data, $5::bigint
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-        AS given (event_id, type, subject, data, place) ORDER BY place"""
-
-_FIELDS = "id, event_id, type, subject, time_us, data"
+_FIELDS = f"id, {', '.join(_COLUMNS)}"
 
 _SQLITE = {
     "read": f"SELECT 0 AS xid, {_FIELDS} FROM outbox WHERE id > :id ORDER BY id LIMIT :limit",  # noqa: S608 - constants

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 import orjson
 from sqlalchemy import update
@@ -24,12 +23,14 @@ from mcp_gateway.catalog.events import (
 )
 from mcp_gateway.catalog.lookups import fingerprints
 from mcp_gateway.catalog.models import Offer, TitleId
-from mcp_gateway.catalog.offer_rows import KEY, key_in, row_of, terms_in
-from mcp_gateway.catalog.offering import Change, Listing
+from mcp_gateway.catalog.offer_rows import key_in, row_of, terms_in
+from mcp_gateway.catalog.offering import Change, Listing, Told
 from mcp_gateway.catalog.records import ImportOutcome, PreparedRecord, Row, SourceRecord
 from mcp_gateway.catalog.rows import prepare
 from mcp_gateway.catalog.tables import catalog_state
 from mcp_gateway.catalog.writing import BatchWriter
+
+_ALL_TERMS = orjson.Fragment(orjson.dumps(TERMS))
 
 
 class CatalogBatch:
@@ -97,6 +98,10 @@ class CatalogBatch:
         """Let the offers that were missed stand; how many."""
         return await offering.forgive(self.tx, listing)
 
+    async def withdraw_offers(self, told: Told, *, at_most: int) -> list[Change]:
+        """Take offers away as if their source had never told of them, so many of them."""
+        return self._note(await offering.withdraw(self.tx, told, now=self._now, at_most=at_most))
+
     async def expire_offers(self, *, at_most: int) -> list[Change]:
         """End offers whose time is over, so many of them."""
         ended = await offering.expire(self.tx, self._now, at_most=at_most)
@@ -123,29 +128,48 @@ class CatalogBatch:
 
 
 def _changed(change: Change, revision: int) -> Fact:
-    """An `AvailabilityChanged` as it goes into the outbox. As a model first, it would take three times as long."""
-    stood = terms_in(change.before) if change.before else ()
-    said = terms_in(change.after) if change.after else ()
+    """An `AvailabilityChanged` as it goes into the outbox. As a model first, it would take five times as long."""
     slot = key_in(change.row)
-    outcome = _json(said) if said else GONE
+    title_id, platform, region, kind, tier, quality, source = slot
+    before = _terms_json(change.before) if change.before else None
+    after = _terms_json(change.after) if change.after else None
     data = {
-        **dict(zip(KEY, [part or None for part in slot], strict=True)),
+        "title_id": title_id,
+        "platform": platform,
+        "region": region or None,
+        "kind": kind,
+        "tier": tier or None,
+        "quality": quality or None,
+        "source": source,
         "revision": revision,
-        "before": orjson.Fragment(_json(stood)) if stood else None,
-        "after": orjson.Fragment(outcome) if said else None,
-        "changed": [name for name, *both in zip(TERMS, stood, said, strict=True) if both[0] != both[1]]
-        if stood and said
-        else TERMS,
+        "before": before and orjson.Fragment(before),
+        "after": after and orjson.Fragment(after),
+        "changed": _differing(change.before, change.after) if change.before and change.after else _ALL_TERMS,
         "observed_at": change.at,
     }
-    event_id = offer_event_id(slot, outcome, revision)
-    return Fact(event_id, AvailabilityChanged.event_type, slot[0], orjson.dumps(data).decode())
+    event_id = offer_event_id(slot, after or GONE, revision)
+    return Fact(event_id, AvailabilityChanged.event_type, title_id, orjson.dumps(data).decode())
 
 
-def _json(terms: tuple[Any, ...]) -> bytes:
+def _differing(before: Row, after: Row) -> list[str]:
+    both = zip(TERMS, terms_in(before), terms_in(after), strict=True)
+    return [name for name, stood, said in both if stood != said]
+
+
+def _terms_json(row: Row) -> bytes:
     """The terms of a row by name, as `orjson.dumps(terms_of(offer))` writes them."""
-    audio, subtitles, *others = terms
-    return orjson.dumps(dict(zip(TERMS, (orjson.Fragment(audio), orjson.Fragment(subtitles), *others), strict=True)))
+    audio, subtitles, price_minor, currency, valid_from, valid_until, link, confidence = terms_in(row)
+    terms = {
+        "audio": orjson.Fragment(audio),
+        "subtitles": orjson.Fragment(subtitles),
+        "price_minor": price_minor,
+        "currency": currency,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+        "link": link,
+        "confidence": confidence,
+    }
+    return orjson.dumps(terms)
 
 
 def _expired(change: Change, revision: int) -> AvailabilityExpired:

@@ -20,7 +20,7 @@ class Event(BaseModel):
     Unknown fields are ignored on reading, so that an older instance understands a newer one's events.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
     event_type: ClassVar[str]
 
     @property
@@ -56,7 +56,7 @@ class TitleChanged(Event):
 class OfferTerms(BaseModel):
     """What an offer says, without what tells it from others."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     audio: tuple[str, ...] = Field((), description="BCP 47 tags, sorted.")
     subtitles: tuple[str, ...] = Field((), description="BCP 47 tags, sorted.")
@@ -147,3 +147,25 @@ class AvailabilityExpired(OfferEvent):
 
     def _outcome(self) -> bytes:
         return b"expired " + self.expired_at.isoformat().encode()
+
+
+class SignInRevoked(Event):
+    """A sign-in ended before its time, and all its tokens with it. Whoever holds anything open for it closes that."""
+
+    event_type: ClassVar[str] = "media.signin.revoked"
+
+    family_id: str = Field(description="The token family: `token_family_id` in the claims of its tokens.")
+    client_id: str = Field(description="The client that was signed in.")
+    reason: str = Field(
+        description="`reuse` of a refresh token, `revoked`, `erased`, or another word of whoever did it."
+    )
+    revoked_at: datetime = Field(description="When, UTC.")
+
+    @property
+    def subject(self) -> str:
+        """The family's id."""
+        return self.family_id
+
+    def event_id(self) -> str:
+        """One per family: it ends once."""
+        return f"{self.family_id}:revoked"

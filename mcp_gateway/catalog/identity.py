@@ -166,12 +166,26 @@ def _by_name(record: PreparedRecord, known: Known) -> Match | None:
     candidates = [c for c in free if c.kind == record.kind and not _contradict(record, c)]
     if not candidates:
         return None
+    candidates = _each_work_once(record, candidates)
     return (
         _by_people(record, candidates)
         or _by_overview(record, candidates)
         or _by_runtime(record, candidates)
         or _by_being_alone(record, candidates)
     )
+
+
+def _each_work_once(record: PreparedRecord, candidates: Collection[Candidate]) -> list[Candidate]:
+    """Titles of one name that are alike in year, people and description are one work that stands twice.
+
+    Of these the one of about the record's length is left, then the first: a third title would help nobody.
+    """
+    works: dict[object, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda c: (_minutes_apart(record, c) or 0, c.id)):
+        tells = candidate.people or len(candidate.overview) >= OVERVIEW_THAT_TELLS
+        work = (candidate.year, frozenset(candidate.people), candidate.overview) if tells else candidate.id
+        works.setdefault(work, candidate)
+    return list(works.values())
 
 
 def _by_people(record: PreparedRecord, candidates: Collection[Candidate]) -> Match | None:
@@ -205,7 +219,7 @@ def _are_enough(shared: int, apart: int | None, record: PreparedRecord, candidat
     if apart is None:
         return shared >= (2 if record.kind == "series" else 3) or (all_of_one and record.kind == "series")
     if apart == 1:
-        return shared >= 2
+        return shared >= 2 or (all_of_one and _are_as_long(record, candidate))
     if record.kind == "movie":
         # A film has a year of its first showing, and one of its release here.
         return apart == 2 and (shared >= 3 or (all_of_one and shared >= 2))
@@ -230,8 +244,7 @@ def _by_runtime(record: PreparedRecord, candidates: Collection[Candidate]) -> Ma
     if len(same_year) != 1:
         return None
     (candidate,) = same_year
-    minutes = _minutes_apart(record, candidate)
-    if (record.people and candidate.people) or minutes is None or minutes > RUNTIME_TOLERANCE_MINUTES:
+    if (record.people and candidate.people) or not _are_as_long(record, candidate):
         return None
     return Match(candidate.id, "name, year, kind and running time", is_new=False)
 
@@ -242,15 +255,26 @@ def _by_being_alone(record: PreparedRecord, candidates: Collection[Candidate]) -
     Of lists that have only films that people know, hardly two of a year have the same name. A record that does name
     people comes from a source that has the others, too: there the name has to be a telling one.
     """
-    near = [candidate for candidate in candidates if (_years_apart(record, candidate) or 0) <= 2]
-    if len(near) != 1 or (record.people and not _tells(record.name_key)):
-        return None
-    (candidate,) = near
-    if _years_apart(record, candidate) != 0 or (record.people and candidate.people):
+    candidate = _only_one_near(record, candidates)
+    if candidate is None or (record.people and (candidate.people or not _tells(record.name_key))):
         return None
     if (_minutes_apart(record, candidate) or 0) > RUNTIME_DOUBT_MINUTES:
         return None
     return Match(candidate.id, "name, year and kind, of which there is no other", is_new=False)
+
+
+def _only_one_near(record: PreparedRecord, candidates: Collection[Candidate]) -> Candidate | None:
+    """The only title of the record's year; or the only one of a telling name at all, when its year is a year off.
+
+    The year of a record that names nobody is believed: others of the name may be near. Otherwise none may.
+    """
+    near = [candidate for candidate in candidates if (_years_apart(record, candidate) or 0) <= 2]
+    same_year = [candidate for candidate in near if _years_apart(record, candidate) == 0]
+    if same_year:
+        return same_year[0] if len(same_year) == 1 and (len(near) == 1 or not record.people) else None
+    if len(candidates) > 1 or not near or record.people or not _tells(record.name_key):
+        return None
+    return near[0] if _years_apart(record, near[0]) == 1 else None
 
 
 def _tells(name_key: str) -> bool:
@@ -267,6 +291,11 @@ def _minutes_apart(record: PreparedRecord, candidate: Candidate) -> int | None:
     if record.runtime_minutes is None or candidate.runtime_minutes is None:
         return None
     return abs(record.runtime_minutes - candidate.runtime_minutes)
+
+
+def _are_as_long(record: PreparedRecord, candidate: Candidate) -> bool:
+    minutes = _minutes_apart(record, candidate)
+    return minutes is not None and minutes <= RUNTIME_TOLERANCE_MINUTES
 
 
 def _contradict(record: PreparedRecord, candidate: Candidate, *, stronger_than: str | None = None) -> bool:

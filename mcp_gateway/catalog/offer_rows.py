@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -68,10 +68,17 @@ def bound(rows: Iterable[Row], dialect: Dialect) -> list[Row]:
     if process is None:
         return list(rows)
     time = lru_cache(maxsize=1000)(process)
-    return [
-        (*row[:_FROM], time(row[_FROM]), time(row[UNTIL]), *row[UNTIL + 1 : OBSERVED], time(row[OBSERVED]))
-        for row in rows
-    ]
+    return [_with_times(row, time) for row in rows]
+
+
+def unbound(row: Row, dialect: Dialect) -> Row:
+    """A row as SQLite's driver gives it, with its moments aware."""
+    process = UtcTime().dialect_impl(dialect).result_processor(dialect, None)
+    return row if process is None else _with_times(row, process)
+
+
+def _with_times(row: Row, time: Callable[[Any], Any]) -> Row:
+    return (*row[:_FROM], time(row[_FROM]), time(row[UNTIL]), *row[UNTIL + 1 : OBSERVED], time(row[OBSERVED]))
 
 
 def offer_of(row: Row) -> Offer:

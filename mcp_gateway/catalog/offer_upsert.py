@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Select, select
+import orjson
+from sqlalchemy import Dialect
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog.events import TERMS
-from mcp_gateway.catalog.offer_rows import KEY, OBSERVED, SHOWN, bound, key_in, terms_in
-from mcp_gateway.catalog.statements import Row, among, arrays, arrays_of
+from mcp_gateway.catalog.offer_rows import KEY, OBSERVED, SHOWN, bound, key_in, terms_in, unbound
+from mcp_gateway.catalog.statements import Row, arrays, arrays_of
 from mcp_gateway.catalog.tables import offers
 
 Key = tuple[str, ...]
@@ -40,24 +41,63 @@ async def _in_one_statement(tx: AsyncConnection, given: Mapping[Key, Row]) -> li
 
 
 async def _after_reading(tx: AsyncConnection, given: Mapping[Key, Row]) -> list[tuple[Row, Row | None]]:
-    fresh = dict(given)
-    changed: list[tuple[Row, Row | None]] = []
-    for *before, seen_at, ended_at in await tx.execute(_standing(tx.dialect, given)):
-        row = fresh.pop(key_in(before), None)
-        if row is None or row[OBSERVED] < seen_at:
+    said = dict(zip(given, bound(given.values(), tx.dialect), strict=True))
+    ids = _json_list({key[0] for key in given})
+    standing: Sequence[Any] = (await tx.exec_driver_sql(_STANDING, (ids,))).all()
+    changed, same = _compared(said, standing)
+    seen = _seen_alone(same, said, standing)
+    if len(seen) < len(said):
+        await tx.exec_driver_sql(_INSERT, [row for key, row in said.items() if key not in seen])
+    for listing, titles in _by_listing(seen).items():
+        await tx.exec_driver_sql(_SEE, (next(iter(said.values()))[OBSERVED], *listing, _json_list(titles)))
+    return [(given[key], before and unbound(before, tx.dialect)) for key, before in changed.items()]
+
+
+def _compared(said: Mapping[Key, Row], standing: Iterable[Row]) -> tuple[dict[Key, Row | None], set[Key]]:
+    """The offers that change, with what stands of them, and those that are live and stay as they are."""
+    fresh: dict[Key, Row | None] = dict.fromkeys(said)
+    changed: dict[Key, Row | None] = {}
+    same: set[Key] = set()
+    for before in standing:
+        key = key_in(before)
+        row = said.get(key)
+        if row is None:
             continue
-        if ended_at is not None:
-            changed.append((row, None))
+        del fresh[key]
+        if row[OBSERVED] < before[_SEEN_AT]:
+            continue
+        if before[_ENDED_AT] is not None:
+            changed[key] = None
         elif terms_in(before) != terms_in(row):
-            changed.append((row, before))
-    changed += [(row, None) for row in fresh.values()]
-    await tx.exec_driver_sql(_INSERT, bound(given.values(), tx.dialect))
-    return changed
+            changed[key] = before[:_SEEN_AT]
+        else:
+            same.add(key)
+    return {**changed, **fresh}, same
 
 
-def _standing(dialect: Dialect, given: Mapping[Key, Row]) -> Select[Any]:
-    columns = [offers.c[name] for name in (*SHOWN, "seen_at", "ended_at")]
-    return select(*columns).where(among(offers.c.title_id, {key[0] for key in given}, dialect))
+def _seen_alone(same: set[Key], said: Mapping[Key, Row], standing: Iterable[Row]) -> set[Key]:
+    """Of offers that stay as they are, those that are all that their title has in their listing."""
+    if len({row[OBSERVED] for row in said.values()}) != 1:
+        return set()
+    others = {_listed(row) for row in standing if row[_ENDED_AT] is None and key_in(row) not in same}
+    return {key for key in same if _listed(key) not in others} if others else same
+
+
+def _listed(row: Row) -> tuple[str, ...]:
+    """Title, platform, region and source of an offer, given by its key or its row."""
+    return (*row[:3], row[_SOURCE])
+
+
+def _by_listing(keys: Iterable[Key]) -> dict[tuple[str, ...], set[str]]:
+    """The titles of offers, by platform, region and source."""
+    titles: dict[tuple[str, ...], set[str]] = {}
+    for title_id, *listing in map(_listed, keys):
+        titles.setdefault(tuple(listing), set()).add(title_id)
+    return titles
+
+
+def _json_list(texts: Iterable[str]) -> str:
+    return orjson.dumps(list(texts)).decode()
 
 
 def _of(table: str, names: Iterable[str]) -> str:
@@ -76,6 +116,15 @@ def _on_conflict(is_not: str) -> str:
     observed_at = CASE WHEN {differs} THEN excluded.observed_at ELSE offers.observed_at END
     WHERE offers.seen_at < excluded.seen_at OR (offers.seen_at = excluded.seen_at AND ({differs}))"""
 
+
+# Offers that stay as they are only have to be marked as seen. All that a title has in a listing at once: that takes a
+# third of the time of writing each of them over.
+_SEE = """UPDATE offers SET seen_at = ?1, missed_at = NULL WHERE title_id IN (SELECT value FROM json_each(?5))
+AND platform = ?2 AND region = ?3 AND source = ?4 AND ended_at IS NULL AND seen_at < ?1"""
+
+_SEEN_AT, _ENDED_AT, _SOURCE = len(SHOWN), len(SHOWN) + 1, KEY.index("source")
+_STANDING = f"""SELECT {", ".join(SHOWN)}, seen_at, ended_at FROM offers
+WHERE title_id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - names of columns
 
 _INSERT = f"""{_INTO} VALUES ({", ".join(f"?{number}" for number in (*range(1, len(SHOWN) + 1), len(SHOWN)))})
 {_on_conflict("IS NOT")}"""

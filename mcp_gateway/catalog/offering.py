@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Update, and_, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Delete, Update, and_, delete, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.catalog.models import Kind, Offer, Platform, TitleId
@@ -54,6 +54,15 @@ class Listing(NamedTuple):
     platform: str
     source: str
     region: str | None
+
+
+class Told(NamedTuple):
+    """How many offers a source tells of, of a platform in a region; the region is empty where it is not known."""
+
+    source: str
+    platform: str
+    region: str
+    offers: int
 
 
 async def put(tx: AsyncConnection, given: Iterable[Row], *, now: datetime) -> list[Change]:
@@ -105,6 +114,14 @@ async def forgive(tx: AsyncConnection, listing: Listing) -> int:
     """Forget that offers were missed; how many."""
     statement = update(offers).where(_of(listing), offers.c.missed_at.is_not(None)).values(missed_at=None)
     return (await tx.execute(statement)).rowcount
+
+
+async def withdraw(tx: AsyncConnection, told: Told, *, now: datetime, at_most: int) -> list[Change]:
+    """Take offers away as if their source had never told of them, so many of them."""
+    these = and_(*(offers.c[name] == getattr(told, name) for name in ("source", "platform", "region")))
+    chosen = select(*_KEY).where(_LIVE, these).limit(at_most)
+    rows = await _returned(tx, delete(offers).where(tuple_(*_KEY).in_(chosen)))
+    return [Change(row, None, now) for row in rows]
 
 
 async def expire(tx: AsyncConnection, now: datetime, *, at_most: int) -> list[Change]:
@@ -186,6 +203,13 @@ async def regions(conn: AsyncConnection) -> dict[str, dict[str, int]]:
     return found
 
 
+async def told(conn: AsyncConnection) -> list[Told]:
+    """Which source tells of how many offers, of which platform and where."""
+    place = (offers.c.source, offers.c.platform, offers.c.region)
+    statement = select(*place, func.count()).where(_LIVE).group_by(*place).order_by(*place)
+    return [Told(*row) for row in await conn.execute(statement)]
+
+
 async def count(conn: AsyncConnection) -> int:
     """How many offers there are."""
     return (await conn.execute(select(func.count()).select_from(offers).where(_LIVE))).scalar_one()
@@ -199,9 +223,8 @@ async def count_listed(conn: AsyncConnection, listing: Listing) -> tuple[int, in
 
 
 def _with_our_key(row: Row) -> Row:
-    title_id, platform, *others = row
-    key = platform_key(platform)
-    return row if key == platform else (title_id, key, *others)
+    key = platform_key(row[1])
+    return row if key == row[1] else (row[0], key, *row[2:])
 
 
 async def _end_these(tx: AsyncConnection, keys: Mapping[tuple[str, ...], datetime]) -> list[Change]:
@@ -214,7 +237,7 @@ async def _end_these(tx: AsyncConnection, keys: Mapping[tuple[str, ...], datetim
     return changes
 
 
-async def _returned(tx: AsyncConnection, statement: Update) -> list[Row]:
+async def _returned(tx: AsyncConnection, statement: Update | Delete) -> list[Row]:
     rows = (await tx.execute(statement.returning(*_SHOWN))).all()
     return sorted((tuple(row) for row in rows), key=key_in)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 from uuid import uuid4
 
 from sqlalchemy import delete, update
@@ -14,12 +16,13 @@ from mcp_gateway.catalog.batch import CatalogBatch
 from mcp_gateway.catalog.identity import namespace_of
 from mcp_gateway.catalog.lookups import fingerprints
 from mcp_gateway.catalog.models import KINDS, Credit, Kind, Offer, Person, Platform, Title, TitleId
-from mcp_gateway.catalog.offering import Leaving
+from mcp_gateway.catalog.offering import Leaving, Told
 from mcp_gateway.catalog.records import CatalogVersion, ImportOutcome, PreparedRecord, SourceRecord, fingerprint_of
 from mcp_gateway.catalog.rows import prepare
 from mcp_gateway.catalog.tables import TITLE_TABLES, catalog_state
-from mcp_gateway.clock import Clock
-from mcp_gateway.storage.engine import Database
+from mcp_gateway.clock import Clock, SystemClock
+from mcp_gateway.elsewhere import elsewhere
+from mcp_gateway.storage.engine import Database, open_database
 
 __all__ = [
     "Catalog",
@@ -31,6 +34,10 @@ __all__ = [
     "fingerprint_of",
     "prepare",
 ]
+
+T = TypeVar("T")
+
+WITHDRAWN_AT_ONCE = 5000
 
 
 class Catalog:
@@ -202,6 +209,24 @@ class Catalog:
         async with self.batch() as batch:
             return [change.offer for change in await batch.expire_offers(at_most=at_most)]
 
+    async def withdraw_offers(self, told: Told) -> int:
+        """Take away all offers that a source tells of, of a platform in a region, and tell of it; how many.
+
+        It is as if it had never told of them: what it says next counts, however old it is.
+        """
+        withdrawn = 0
+        while True:
+            async with self.batch() as batch:
+                gone = len(await batch.withdraw_offers(told, at_most=WITHDRAWN_AT_ONCE))
+            withdrawn += gone
+            if gone < WITHDRAWN_AT_ONCE:
+                return withdrawn
+
+    async def offers_by_source(self) -> list[Told]:
+        """Which source tells of how many offers, of which platform and where."""
+        async with self._db.reading() as conn:
+            return await offering.told(conn)
+
     async def offers(self, ids: Iterable[str]) -> dict[TitleId, list[Offer]]:
         """The offers of titles whose time is not over, by platform, region and kind; titles without are left out."""
         async with self._db.reading() as conn:
@@ -229,3 +254,19 @@ class Catalog:
         """How much there is: titles by kind, `people` and `offers`."""
         async with self._db.reading() as conn:
             return {**await reading.counts(conn), "offers": await offering.count(conn)}
+
+    async def elsewhere(self, work: Callable[[Catalog], Awaitable[T]]) -> T:
+        """Do work over this catalogue in another process: what takes a core for seconds would hold up calls here.
+
+        Args:
+            work: A function of a module, or a `partial` of one. It and its result are pickled.
+
+        Raises:
+            EndedEarly: The process was killed. Otherwise what `work` raises.
+        """
+        return await elsewhere(partial(_over, self._db.url, work))
+
+
+async def _over(url: str, work: Callable[[Catalog], Awaitable[T]]) -> T:
+    async with open_database(url, pool_size=1) as db:
+        return await work(Catalog(db, SystemClock()))

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,14 @@ def ingest(
     region: Annotated[
         str | None, typer.Option("--region", help="Country (ISO 3166-1) of offers, where the file does not say.")
     ] = None,
+    observed_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--observed-at",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"],
+            help="When offers were seen, e.g. 2024-05-01; else it is when the file was written. UTC.",
+        ),
+    ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the official files first, to PATH or the data folder; for imdb.")
     ] = False,
@@ -49,7 +58,7 @@ def ingest(
     """Take a catalogue in. Safe to repeat, and to go on with after it was interrupted."""
     settings = settings_from(config, data_dir)
     log_when_asked(settings.log)
-    wanted = _Wanted(source, path, limit, _region(region), download)
+    wanted = _Wanted(source, path, limit, country(region), _moment(observed_at), download)
     if path is None and Path(source).exists():
         raise InvalidParams("source", f"is missing; say what kind of file it is: ingest jsonl {source}")
     if not download:
@@ -68,6 +77,7 @@ class _Wanted:
     path: Path | None
     limit: int | None
     region: str | None
+    observed_at: datetime | None
     download: bool
 
 
@@ -94,9 +104,9 @@ async def _cancel_when_interrupted(scope: anyio.CancelScope) -> None:
 
 async def _ingest(settings: Settings, wanted: _Wanted, show_progress: bool) -> Mapping[str, Any]:
     source = wanted.source
-    # Any plugin may read a platform; nobody but the ingestion plugin reads the other sources.
-    only = None if source.startswith("platform:") else {"ingestion"}
-    async with started(settings, only=only, one_shot=True) as gateway:
+    # Any plugin may read a platform; but none of the others has to be started for that.
+    reads_platform = source.startswith("platform:")
+    async with started(settings, only={"ingestion"}, platforms_of_all=reads_platform, one_shot=True) as gateway:
         importers = gateway.provided(Importers)
         if source not in importers.sources:
             known = sorted(importers.sources)
@@ -111,14 +121,29 @@ async def _ingest(settings: Settings, wanted: _Wanted, show_progress: bool) -> M
             raise InvalidParams("path", "is missing")
         with _progress_bar(enabled=show_progress) as on_progress:
             return await importers.ingest(
-                source, path, limit=wanted.limit, on_progress=on_progress, region=wanted.region
+                source,
+                path,
+                limit=wanted.limit,
+                on_progress=on_progress,
+                region=wanted.region,
+                observed_at=wanted.observed_at,
             )
 
 
-def _region(region: str | None) -> str | None:
+def country(region: str | None) -> str | None:
+    """A country as it was typed. Raises InvalidParams."""
     if region is None or (len(region) == 2 and region.isascii() and region.isalpha()):
         return region.upper() if region else None
     raise InvalidParams("region", f"{region[:20]!r} is no country like US, ISO 3166-1 alpha-2")
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    if given is None:
+        return None
+    moment = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    if moment > datetime.now(UTC):
+        raise InvalidParams("observed-at", "is in the future")
+    return moment
 
 
 def _refuse_missing(path: Path | None) -> None:

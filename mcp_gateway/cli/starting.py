@@ -15,12 +15,17 @@ if TYPE_CHECKING:  # takes a third of a second to import, which a command that i
 
 @asynccontextmanager
 async def started(
-    settings: Settings, *, only: Collection[str] | None = None, one_shot: bool = False
+    settings: Settings,
+    *,
+    only: Collection[str] | None = None,
+    platforms_of_all: bool = False,
+    one_shot: bool = False,
 ) -> AsyncIterator[Gateway]:
     """A running gateway. Arguments and errors are those of `Gateway`."""
     from mcp_gateway.gateway import Gateway
 
-    async with Gateway(settings, only=only, one_shot=one_shot).running() as gateway:
+    made = Gateway(settings, only=only, platforms_of_all=platforms_of_all, one_shot=one_shot)
+    async with made.running() as gateway:
         # What is there by now stays: looking through its 100,000 objects again would stop all calls for 50 ms.
         gc.freeze()
         yield gateway

@@ -60,9 +60,14 @@ class Driver(Protocol):
 
 
 class Database:
-    """A database that is open. Both kinds of transaction raise Unavailable when it is away, locked or full."""
+    """A database that is open. Both kinds of transaction raise Unavailable when it is away, locked or full.
 
-    def __init__(self, driver: Driver) -> None:
+    Attributes:
+        url: With which another process opens it too. It may hold a password.
+    """
+
+    def __init__(self, driver: Driver, url: str) -> None:
+        self.url = url
         self._driver = driver
         self.dialect: Dialect = driver.dialect
         self.engine: AsyncEngine = driver.writers
@@ -146,7 +151,7 @@ async def open_database(url: str, *, pool_size: int = 10, busy_seconds: float = 
     driver = _driver(url, pool_size, busy_seconds)
     try:
         await _check(driver)
-        yield Database(driver)
+        yield Database(driver, url)
     finally:
         with anyio.CancelScope(shield=True):
             await driver.close()

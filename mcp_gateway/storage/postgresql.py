@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
@@ -83,6 +83,32 @@ class PostgresDriver:
     def _sentence(self, cause: str) -> str:
         where = f"{self._url.host or 'localhost'}:{self._url.port or 5432}"
         return f"PostgreSQL at {where} {cause.format(database=self._url.database)}."
+
+
+async def copy_rows(tx: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows of plain values in their order, with COPY: in half the time of an insert of arrays.
+
+    Args:
+        tx: From `Database.transaction()`.
+        table: Its other columns have their defaults.
+        columns: What the values are of.
+        rows: The values.
+    """
+    # The driver's transaction begins with the first statement that it is given by SQLAlchemy.
+    await tx.exec_driver_sql("SELECT 1")
+    driver = (await tx.get_raw_connection()).driver_connection
+    if driver is None:
+        raise DisconnectionError
+    try:
+        await driver.copy_records_to_table(table, columns=columns, records=rows)
+    except BaseException as error:
+        is_cancelled = not isinstance(error, Exception)
+        if is_cancelled or driver.is_closed():  # SQLAlchemy has not seen it
+            with anyio.CancelScope(shield=True):
+                await tx.invalidate()
+        if is_cancelled:
+            raise
+        raise DBAPIError("COPY", None, error, connection_invalidated=driver.is_closed()) from error
 
 
 def _parse(url: str) -> tuple[URL, dict[str, Any]]:

@@ -28,6 +28,11 @@ async def ids_of(catalog: Catalog, *records: SourceRecord) -> list[str]:
     return [outcome.title_id for outcome in await catalog.import_records(records)]
 
 
+def year_after(*people: str, minutes: int) -> dict[str, Any]:
+    return {"year": 2009, "credits": cast(*people), "runtime_minutes": minutes}
+
+
+TELLING = "The Slow Harbour"
 STORY = "and nobody knows how a lighthouse keeper and a piano tuner will ever come home."
 
 
@@ -120,6 +125,9 @@ async def test_a_source_never_lists_one_work_twice(catalog: Catalog) -> None:
         ("nobody named, no running time", {}, True),
         ("nobody named, another year", {"year": 2009}, False),
         ("the year after, one person in common", {"year": 2009, "credits": cast("Ann Oh")}, False),
+        ("the year after, one of two people, as long", year_after("Ann Oh", "Di Su", minutes=91), False),
+        ("the year after, the only person, as long", year_after("Ann Oh", minutes=91), True),
+        ("the year after, the only person, longer", year_after("Ann Oh", minutes=99), False),
         ("the year after, two people in common", {"year": 2009, "credits": cast("Ann Oh", "Cy Ro", "Di Su")}, True),
         ("two years later, one of two people", {"year": 2010, "credits": cast("Ann Oh", "Di Su")}, False),
         ("two years later, all people in common", {"year": 2010, "credits": cast("Ann Oh", "Cy Ro")}, True),
@@ -184,14 +192,32 @@ async def test_the_years_of_a_series_differ_more_than_those_of_a_film(
 
 
 @asynchronous
-async def test_a_record_that_names_nobody_is_not_joined_where_there_are_two_of_the_name_and_the_time(
+@pytest.mark.parametrize(
+    ("what", "standing", "given", "joined"),
+    [
+        ("one of the year", [("Film E", 2008), ("Film E", 2010)], ("Film E", 2008), 0),
+        ("two of the year", [("Film E", 2008), ("Film E", 2008)], ("Film E", 2008), None),
+        ("two of other years", [(TELLING, 2007), (TELLING, 2009)], (TELLING, 2008), None),
+        ("one a year off, of a telling name", [(TELLING, 2007)], (TELLING, 2008), 0),
+        ("one two years off", [(TELLING, 2006)], (TELLING, 2008), None),
+        ("one a year off, another far off", [(TELLING, 2007), ("Slow Harbour", 1958)], (TELLING, 2008), None),
+        ("no year", [(TELLING, 2007)], (TELLING, None), None),
+    ],
+)  # fmt: skip
+async def test_a_record_that_names_nobody_is_joined_by_name_and_year_where_only_one_title_fits(
     catalog: Catalog,
+    what: str,
+    standing: list[tuple[str, int]],
+    given: tuple[str, int | None],
+    joined: int | None,
 ) -> None:
-    await catalog.import_records([record("a", name="Film E"), record("b", name="Film E", year=2010)])
+    films = [record(f"k{n}", name=name, year=year) for n, (name, year) in enumerate(standing)]
+    await catalog.import_records(films)
 
-    (outcome,) = await catalog.import_records([record("c", source="other", name="Film E")])
+    name, year = given
+    (outcome,) = await catalog.import_records([record("new", source="other", name=name, year=year)])
 
-    assert outcome.title_id == "c"
+    assert outcome.title_id == ("new" if joined is None else f"k{joined}"), what
 
 
 @asynchronous
@@ -240,10 +266,27 @@ async def test_of_two_works_of_one_name_the_one_with_more_people_in_common_is_ta
 @asynchronous
 async def test_of_two_works_that_fit_equally_none_is_taken(catalog: Catalog) -> None:
     await catalog.import_records(
-        [record("a", name="Same", credits=cast("Ann Oh")), record("b", name="Same", credits=cast("Ann Oh"))]
+        [record(k, name="Same", credits=cast("Ann Oh"), overview=f"{k}: {STORY}") for k in "ab"]
     )
 
     assert await ids_of(catalog, record("x", source="other", name="Same", credits=cast("Ann Oh"))) == ["x"]
+
+
+@asynchronous
+@pytest.mark.parametrize("given", [{"credits": cast("Ann Oh")}, {"overview": f"It begins, {STORY}"}])
+async def test_of_a_work_that_stands_twice_the_title_of_that_length_is_taken_then_the_first(
+    catalog: Catalog, given: dict[str, Any]
+) -> None:
+    """Some works have two IMDb ids; a third title of the same work would help nobody."""
+    twice = [
+        record(f"tt{n}", name="Same", external_ids={"imdb": f"tt{n}"}, runtime_minutes=minutes, **given)
+        for n, minutes in ((1, 96), (2, 90), (3, 90))
+    ]
+    await catalog.import_records(twice)
+
+    shown = [record("x", source=f"s{m}", name="Same", runtime_minutes=m, own=False, **given) for m in (96, 90, None)]
+
+    assert await ids_of(catalog, *shown) == ["tt1", "tt2", "tt1"]
 
 
 @asynchronous

@@ -161,6 +161,40 @@ async def test_missed_offers_stand_until_it_is_decided(world: World) -> None:
     assert await world.agrees()
 
 
+async def test_of_a_title_s_offers_those_that_are_told_again_are_seen_and_the_others_are_not(world: World) -> None:
+    kinds = [offer(), offer(kind=OfferKind.RENT), offer(region="DE"), offer("b")]
+    await world.catalog.put_offers([*kinds, offer(source="other")])
+
+    await world.catalog.put_offers([replace(kinds[place], observed_at=NOW + HOUR) for place in (0, 3)])
+    async with world.catalog.batch() as batch:
+        ended = await batch.end_unseen(US._replace(region=None), NOW + HOUR, {"a", "b"})
+
+    assert [(c.offer.region, c.offer.kind.value) for c in ended] == [("DE", "flatrate"), ("US", "rent")]
+    assert await world.agrees()
+
+
+async def test_offers_that_are_told_again_together_are_each_seen_when_they_were_observed(world: World) -> None:
+    both = [offer(), offer(kind=OfferKind.RENT)]
+    await world.catalog.put_offers(both)
+
+    await world.catalog.put_offers([replace(o, observed_at=NOW + (2 - n) * HOUR) for n, o in enumerate(both)])
+    async with world.catalog.batch() as batch:
+        ended = await batch.end_unseen(US, NOW + 2 * HOUR, {"a"})
+
+    assert [change.offer.kind for change in ended] == [OfferKind.RENT]
+
+
+async def test_missed_offers_that_are_told_again_as_they_were_are_missed_no_more(world: World) -> None:
+    await world.catalog.put_offers([offer(), offer("b")])
+    async with world.catalog.batch() as batch:
+        assert await batch.miss_offers(US, NOW + HOUR) == 2
+
+    await world.catalog.put_offers([offer(at=NOW + 2 * HOUR), offer("b", at=NOW + 2 * HOUR)])
+
+    async with world.catalog.batch() as batch:
+        assert await batch.count_listed(US) == (2, 0)
+
+
 async def test_a_dry_run_leaves_no_trace(world: World) -> None:
     before = await outbox_of(world.db)
 

@@ -12,13 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import anyio
+import orjson
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from mcp_gateway.bus.follower import Follower, Tail, follow_as
-from mcp_gateway.bus.outbox import END, Outbox, Position, append, on_commit
+from mcp_gateway.bus.outbox import END, Fact, Outbox, Position, append, append_facts, on_commit
 from mcp_gateway.bus.positions import Positions
 from mcp_gateway.catalog.events import Event
+from mcp_gateway.errors import Unavailable
 from mcp_gateway.storage.engine import Database, open_database
 from mcp_gateway.storage.migrations import CORE_BRANCH, migrate
 
@@ -126,6 +129,59 @@ async def test_an_event_whose_transaction_is_rolled_back_never_was(db: Database)
     assert await numbers_after(Outbox(db), Position()) == [2]
 
 
+@pytest.mark.parametrize("rows", [0, 200])
+async def test_whatever_an_event_says_is_read_as_it_was_written_however_many_there_are(db: Database, rows: int) -> None:
+    said = [*map(str, range(rows)), "", "NULL", '{"a,b"}', "\\N \t \n \\\\", "'\u00fc\U0001f3ac"]
+    facts = [Fact(text, "test.said", text, orjson.dumps({"text": text}).decode()) for text in said]
+    async with db.transaction() as tx:
+        await append_facts(tx, facts, now=NOW)
+
+    found = await Outbox(db).read(Position(), max_events=1000)
+
+    assert [(event.id, event.subject, event.data["text"]) for _, event in found] == [
+        (text, text, text) for text in said
+    ]
+
+
+@pytest.mark.parametrize("trouble", ["cancelled", "terminated"])
+@pytest.mark.parametrize("count", [1, 200])
+async def test_events_that_are_cut_off_while_they_are_written_never_were(
+    postgres: Database, trouble: str, count: int
+) -> None:
+    cut_off = anyio.Event()
+
+    async def write() -> None:
+        try:
+            await note(postgres, *range(1000, 1000 + count))
+        except Unavailable:
+            assert trouble == "terminated"
+        finally:
+            cut_off.set()
+
+    with anyio.fail_after(SECONDS):
+        async with postgres.transaction() as other, anyio.create_task_group() as tasks:
+            await note(postgres, *range(count))  # the driver has asked for the types of the columns by now
+            await other.execute(text("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"))
+            tasks.start_soon(write)
+            while (writer := await _who_waits(other)) is None:  # noqa: ASYNC110 - seen from outside
+                await anyio.sleep(0.01)
+            if trouble == "cancelled":
+                tasks.cancel_scope.cancel()
+            else:
+                await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": writer})
+                await cut_off.wait()
+        await note(postgres, 2)
+
+    assert await numbers_after(Outbox(postgres), Position()) == [*range(count), 2]
+
+
+async def _who_waits(connection: AsyncConnection) -> int | None:
+    """The server process that waits to write events."""
+    waits = text("SELECT pid FROM pg_locks WHERE relation = 'outbox'::regclass AND NOT granted")
+    pid: int | None = (await connection.execute(waits)).scalar()
+    return pid
+
+
 async def test_appending_nothing_is_fine(db: Database) -> None:
     await note(db)
 
@@ -154,6 +210,15 @@ async def test_trimming_forgets_only_what_is_both_old_and_read(db: Database) -> 
     assert await numbers_after(outbox, Position()) == [3, 4]
     assert await outbox.trim(END, before=NOW - timedelta(hours=1)) == 1
     assert await numbers_after(outbox, Position()) == [4]
+
+
+async def test_trimming_takes_no_lock_while_nothing_is_old(db: Database) -> None:
+    outbox = Outbox(db)
+    await note(db, 1, at=NOW)
+
+    async with db.transaction():  # whoever needs the lock now waits for us
+        with anyio.fail_after(5):
+            assert await outbox.trim(END, before=NOW - timedelta(hours=1)) == 0
 
 
 async def test_many_events_are_trimmed_in_bounded_steps(db: Database) -> None:

@@ -88,6 +88,7 @@ class FileImporters:
         limit: int | None,
         on_progress: Callable[[IngestProgress], None],
         region: str | None = None,
+        observed_at: datetime | None = None,
     ) -> Mapping[str, Any]:
         """Take files in, see `Importers.ingest`."""
         if source not in self.sources:
@@ -100,7 +101,8 @@ class FileImporters:
             left = None if limit is None else limit - total.read
             if left is not None and left <= 0:
                 break
-            report = await self._one(file, left, done, self._taker(file, region, takers))
+            seen = Sighting(observed_at=observed_at or _written_at(file.path) or self._clock.now(), region=region)
+            report = await self._one(file, left, done, self._taker(file, seen, takers))
             done.next()
             total = report if len(files) == 1 else total.plus(report)
         if total.complete and not total.read and not total.left_out:
@@ -120,11 +122,10 @@ class FileImporters:
         )
         return await one_file.run(file.path, file.open, limit=limit, on_progress=done.show)
 
-    def _taker(self, file: File, region: str | None, earlier: dict[str, TitleTaker]) -> Taker[Any]:
+    def _taker(self, file: File, seen: Sighting, earlier: dict[str, TitleTaker]) -> Taker[Any]:
         """What takes a file's records in; the files of one source share it, for it knows what it has seen."""
         if file.format is not None:
             return earlier.setdefault(file.source, TitleTaker(self._catalog, file.format))
-        seen = Sighting(observed_at=_written_at(file.path) or self._clock.now(), region=region)
         normalizers = self._normalizers(file.source)
         return ListingTaker(self._catalog, source=file.source, normalizers=normalizers, seen=seen)
 

@@ -9,7 +9,6 @@ from typing import Any
 from mcp_gateway.api import Call
 from mcp_gateway.catalog.store import Catalog, ImportOutcome, SourceRecord
 
-from .jsonl import parse_title
 from .models import IngestedTitle, IngestTitlesParams, IngestTitlesResult, RejectedTitle
 from .parsed import BadRecord, ParsedTitle
 
@@ -46,6 +45,8 @@ class InlineImport:
 
 
 def _parse_all(titles: Sequence[Any]) -> tuple[list[ParsedTitle], list[RejectedTitle]]:
+    from .jsonl import parse_title  # its validator takes long to build, and most gateways are given no titles
+
     parsed: list[ParsedTitle] = []
     rejected: list[RejectedTitle] = []
     for position, title in enumerate(titles):

@@ -12,7 +12,7 @@ from mcp_gateway.api import Page
 class Strict(BaseModel):
     """Frozen, and without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class IngestTitlesParams(Strict):
@@ -72,3 +72,16 @@ class RejectedPage(Page):
     """A page of rejected records."""
 
     items: list[RejectedItem]
+
+
+class ForgetRejectedParams(Strict):
+    """Which rejected records to forget."""
+
+    source: str = Field(min_length=1, max_length=100, description="Those of this source, e.g. jsonl.")
+    file: str | None = Field(None, max_length=1000, description="Only those of this file, as the list shows it.")
+
+
+class Forgotten(Strict):
+    """What was forgotten."""
+
+    forgotten: int = Field(description="How many records left the list.")

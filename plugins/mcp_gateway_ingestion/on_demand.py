@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_gateway.api import IngestProgress, Services
+from mcp_gateway.api import IngestProgress, Services, Withdrawal
 
 from .settings import IngestionSettings
-from .starter_catalogue import SOURCE as STARTER
 from .store import RejectedStore
+from .withdrawing import withdraw
 
 if TYPE_CHECKING:
     from .importing import FileImporters
@@ -42,13 +43,24 @@ class ImportersOnDemand:
         limit: int | None,
         on_progress: Callable[[IngestProgress], None],
         region: str | None = None,
+        observed_at: datetime | None = None,
     ) -> Mapping[str, Any]:
         """As `Importers`."""
-        return await self._importers.ingest(source, path, limit=limit, on_progress=on_progress, region=region)
+        return await self._importers.ingest(
+            source, path, limit=limit, on_progress=on_progress, region=region, observed_at=observed_at
+        )
+
+    async def withdraw(
+        self, source: str, *, platform: str | None = None, region: str | None = None, dry_run: bool = False
+    ) -> Sequence[Withdrawal]:
+        """As `Importers`."""
+        catalog = self._services.catalog
+        return await withdraw(catalog, source, platform=platform, region=region, dry_run=dry_run)
 
     @cached_property
     def _importers(self) -> FileImporters:
         from .importing import FileImporters
+        from .starter_catalogue import SOURCE as STARTER
 
         services = self._services
         return FileImporters(

@@ -6,10 +6,8 @@ that was killed passes over what is there already without even parsing it, and e
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp_gateway.api import Clock, IngestProgress, InvalidParams
 from mcp_gateway.catalog.store import Catalog
 
+from .garbage import fewer_collections
 from .lines import Line, RecordFile
 from .rejects import Standing
 from .store import RejectedStore
@@ -186,7 +185,7 @@ class FileIngest:
         """
         file = await to_thread.run_sync(open_file, path)
         try:
-            with _fewer_collections():
+            with fewer_collections():
                 return await self._run(file, place_of(path, file), limit, on_progress or (lambda _: None))
         except ExceptionGroup as group:  # of the two tasks, the one that failed first
             raise _first(group) from None
@@ -275,14 +274,3 @@ def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Look for garbage cycles seldom: a batch makes a hundred thousand objects that all stay until its end."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

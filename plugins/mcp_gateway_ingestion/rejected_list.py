@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_gateway.api import Call, Cursors
 
-from .models import ListRejectedParams, RejectedItem, RejectedPage
+from .models import ForgetRejectedParams, Forgotten, ListRejectedParams, RejectedItem, RejectedPage
 from .rejects import RejectedRecord
 from .store import RejectedStore
 
@@ -12,7 +12,7 @@ _SORT = "source,file,line"
 
 
 class RejectedList:
-    """Lists rejected records, page by page."""
+    """Lists rejected records, page by page, and forgets them."""
 
     def __init__(self, store: RejectedStore, cursors: Cursors) -> None:
         self._store = store
@@ -40,6 +40,12 @@ class RejectedList:
             has_more=has_more,
             next_cursor=cursor,
         )
+
+    async def forget_rejected_records(self, params: ForgetRejectedParams, call: Call) -> Forgotten:
+        """Take the rejected records of a source, or of one of its files, off the list: those of a file that will not
+        come again. Nothing else is deleted; when the file is imported again, they are back.
+        """
+        return Forgotten(forgotten=await self._store.forget(params.source, params.file))
 
 
 def _item(record: RejectedRecord) -> RejectedItem:

@@ -60,6 +60,12 @@ class RejectedStore:
             rows = await conn.execute(_ORDER.page(statement, after).limit(limit))
             return [RejectedRecord(*row) for row in rows]
 
+    async def forget(self, source: str, file: str | None) -> int:
+        """Forget what is rejected of a source, of one file or all; how many records that were."""
+        these = _TABLE.source == source if file is None else and_(_TABLE.source == source, _TABLE.file == file)
+        async with self._db.transaction() as tx:
+            return (await tx.execute(delete(rejected_records).where(these))).rowcount
+
     async def count(self, source: str | None) -> int:
         """How many are rejected, of one source or all."""
         statement = select(func.count()).select_from(rejected_records)

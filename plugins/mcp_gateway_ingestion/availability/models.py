@@ -18,13 +18,13 @@ DAYS = 90
 class Params(BaseModel):
     """What a caller sends: unknown members are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Result(BaseModel):
     """What is sent: what is not known is left out."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 def _at_most(bound: int) -> AfterValidator:

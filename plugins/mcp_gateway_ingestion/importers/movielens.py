@@ -11,7 +11,7 @@ from mcp_gateway.catalog.models import Rating, TitleFacts
 from ..parsed import BadRecord, ParsedTitle, load_object
 from .vocabulary import genres_of, other_names
 
-VERSION = b"movielens 1"
+VERSION = b"movielens 2"
 
 _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-\u2013]\s*(?:\d{4})?)?\)\s*$")
 _IN_BRACKETS = re.compile(r"\s*\(([^()]*)\)")
@@ -69,7 +69,7 @@ def _ids(key: str, given: dict[str, str]) -> dict[str, str]:
     imdb, tmdb = given.get("imdb") or "", given.get("tmdb") or ""
     ids = {"movielens": key}
     if imdb.isdigit() and int(imdb):
-        ids["imdb"] = f"tt{imdb.zfill(7)}"
+        ids["imdb"] = f"tt{int(imdb):07}"  # some are written with a nought too many
     if tmdb.isdigit() and int(tmdb):
         ids["tmdb"] = tmdb
     return ids

@@ -44,7 +44,8 @@ def _split(value: str) -> SplitResult | None:
     try:
         parts = urlsplit(value)
         unusual = parts.username is not None or parts.password is not None or parts.port not in {None, 80, 443}
-        parse_qsl(parts.query, max_num_fields=50)
+        if parts.query:
+            parse_qsl(parts.query, max_num_fields=50)
     except ValueError:
         return None
     return None if unusual or not parts.hostname else parts

@@ -15,16 +15,17 @@ _MAX_REASON = 500
 
 Read = Callable[[Mapping[Any, Any], Rules, Sighting, Notes], PlatformTitle | tuple[PlatformTitle, ...] | None]
 
-# The first field that a payload has decides. Those of rows come first: a catalogue has many.
+# The first field that a payload has decides. Those of rows come first: a catalogue has many. TMDB's details, too, have
+# countries of production.
 _SHAPES: tuple[tuple[str, Read], ...] = (
     ("listed_in", rows.read_listing),
+    ("watch/providers", tmdb_providers.read),
     ("production_countries", rows.read_justwatch_row),
     ("hotstar_id", rows.read_hotstar),
     ("Rotten Tomatoes", rows.read_reelgood),
     ("streamingOptions", streaming_availability.read),
     ("streamingInfo", streaming_availability.read),
     ("offers", justwatch.read),
-    ("watch/providers", tmdb_providers.read),
     ("results", tmdb_providers.read),
     ("collection", utelly.read),
 )

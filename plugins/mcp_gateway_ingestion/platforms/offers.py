@@ -59,8 +59,8 @@ def make_offer(
         region=region,
         tier=tier,
         quality=quality,
-        audio=tuple(sorted(set(audio))) if audio else (),
-        subtitles=tuple(sorted(set(subtitles))) if subtitles else (),
+        audio=_each_once(audio),
+        subtitles=_each_once(subtitles),
         price_minor=price.minor if price else None,
         currency=price.currency if price else None,
         valid_from=valid_from,
@@ -68,6 +68,11 @@ def make_offer(
         link=link,
         confidence=confidence,
     )
+
+
+def _each_once(tags: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(tags)
+    return found if len(found) < 2 else tuple(sorted({*found}))
 
 
 def listed_offer(
@@ -106,11 +111,11 @@ def _listed(
 
 def in_order(offers: Iterable[OfferFacts | None]) -> tuple[OfferFacts, ...]:
     """The offers in an order that depends on nothing but themselves, each once."""
-    found = {offer for offer in offers if offer is not None}
+    found = [offer for offer in offers if offer is not None]
     by_begin = {(o.region or "", o.kind, o.tier or "", o.quality or ""): o for o in found}
     if len(by_begin) == len(found):  # nearly always, and then the rest of the order decides nothing
         return tuple([by_begin[begin] for begin in sorted(by_begin)])
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted({*found}, key=_order))
 
 
 def _order(offer: OfferFacts) -> tuple[Any, ...]:

@@ -86,8 +86,15 @@ def base_language_of(value: object) -> str | None:
 
 def locale_of(language: object, region: object) -> str | None:
     """The BCP 47 tag of a language as spoken in a region (alpha-2, alpha-3 or M49); unknown regions are left out."""
-    tag = language_of(language)
-    if not region or tag is None or "-" in tag or not isinstance(region, str):
+    if not isinstance(language, str) or not 2 <= len(language) <= 40:
+        return None
+    return _locale_of(language, region if isinstance(region, str) and len(region) <= 3 else "")
+
+
+@lru_cache(maxsize=4096)
+def _locale_of(language: str, region: str) -> str | None:
+    tag = _language_of(language)
+    if not region or tag is None or "-" in tag:
         return tag
     # M49 also numbers continents: those have no letters, and stay numbers in BCP 47, as in es-419.
     subtag = _code(region) or (region if len(region) == 3 and region.isdecimal() and region.isascii() else None)

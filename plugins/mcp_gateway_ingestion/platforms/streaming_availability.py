@@ -289,8 +289,10 @@ def _languages(values: Mapping[Any, Any], field: str, notes: Notes) -> set[str]:
     found = set()
     for item in objects(values, field, notes):
         locale = item.get("locale", item)
-        language = locale.get("language") if isinstance(locale, dict) else None
-        tag = locale_of(language, locale.get("region")) if isinstance(locale, dict) else None
+        if not isinstance(locale, dict):
+            continue
+        language = locale.get("language")
+        tag = locale_of(language, locale.get("region"))
         if tag is not None:
             found.add(tag)
         elif language:

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .run import Outcome
+from .report import Outcome
 from .shape import Drift
 
 
 class Strict(BaseModel):
     """Frozen, and without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class SyncParams(Strict):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import marshal
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -42,24 +43,30 @@ async def read_elsewhere(
     normalizer: PlatformNormalizer, payloads: Sequence[Any], seen: Sighting, profile: Profile, *, source: str
 ) -> ReadPage:
     """Read payloads in a thread, or where they are many, in another process: that is half the work of a sync."""
-    read = partial(read_page, normalizer, payloads, seen, profile, source=source)
-    if len(payloads) >= PAYLOADS_WORTH_A_PROCESS and _can_go(normalizer):
-        return await to_process.run_sync(_in_process, read)
-    return await to_thread.run_sync(read)
+    packed = _packed(payloads, normalizer) if len(payloads) >= PAYLOADS_WORTH_A_PROCESS else None
+    if packed is not None:
+        return await to_process.run_sync(partial(_in_process, normalizer, packed, seen, profile, source=source))
+    return await to_thread.run_sync(partial(read_page, normalizer, payloads, seen, profile, source=source))
 
 
-def _in_process(read: Callable[[], ReadPage]) -> ReadPage:
+def _in_process(
+    normalizer: PlatformNormalizer, packed: bytes, seen: Sighting, profile: Profile, *, source: str
+) -> ReadPage:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    return read()
+    return read_page(normalizer, marshal.loads(packed), seen, profile, source=source)  # noqa: S302 - packed by us
 
 
-def _can_go(normalizer: PlatformNormalizer) -> bool:
-    """Whether a normalizer can be sent to another process; one of a plugin may hold what cannot."""
+def _packed(payloads: Sequence[Any], normalizer: PlatformNormalizer) -> bytes | None:
+    """The payloads as they can be sent to another process, in a third of the time that pickling them takes.
+
+    Returns:
+        None when they, or the normalizer, cannot go: one of a plugin may hold what stays here.
+    """
     try:
         pickle.dumps(normalizer)
+        return marshal.dumps(list(payloads))
     except Exception:
-        return False
-    return True
+        return None
 
 
 def read_page(

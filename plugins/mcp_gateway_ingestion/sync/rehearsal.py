@@ -10,7 +10,8 @@ from mcp_gateway.catalog.offering import Listing
 
 from .asking import PageReader
 from .reading import read_page
-from .run import ListingRun, TargetReport, sighting, write_page
+from .report import TargetReport
+from .run import ListingRun, sighting, write_page
 from .shape import drift_between
 from .source import CursorRejected, SourceError
 from .state import Run

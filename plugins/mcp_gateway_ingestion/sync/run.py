@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import anyio
 
@@ -15,63 +13,19 @@ from mcp_gateway.catalog.offering import Listing
 from mcp_gateway.catalog.platforms import PlatformNormalizer, Sighting
 from mcp_gateway.catalog.store import Catalog, CatalogBatch
 
+from ..garbage import fewer_collections
 from ..intake import Endings, IntakeReport, record_source, write_prepared
 from .asking import PageReader
 from .reading import ReadPage, read_elsewhere
-from .shape import Drift, drift_between
+from .report import Progress, TargetReport, nobody
+from .shape import drift_between
 from .source import AvailabilitySource, CursorRejected, SourceError, SourcePage
 from .state import Held, Run, SyncState, Target, Timing
 from .store import LeaseLost, SyncStore
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["done", "held", "failed", "waiting", "elsewhere", "dry_run"]
-Progress = Callable[[Target, int, int | None], Awaitable[None]]
-
 ENDED_AT_ONCE = 5000
-
-
-@dataclass(slots=True)
-class TargetReport:
-    """What a run did.
-
-    Attributes:
-        outcome: `held`: all is in but removals, which wait to be confirmed. `waiting`: not before `retry_at`.
-            `elsewhere`: another process is at it.
-        full: Whether all that is offered was listed, rather than what changed.
-        ended: Offers that went; in a dry run and where they are held, those that would go.
-        error: Why it failed, for people.
-    """
-
-    target: Target
-    outcome: Outcome = "done"
-    full: bool = False
-    pages: int = 0
-    payloads: int = 0
-    rejected: int = 0
-    not_understood: int = 0
-    created: int = 0
-    updated: int = 0
-    offers: int = 0
-    changed: int = 0
-    ended: int = 0
-    error: str | None = None
-    retry_at: datetime | None = None
-    drift: list[Drift] = field(default_factory=list)
-
-    def add(self, taken: IntakeReport, rejected: int) -> None:
-        """Count a page in."""
-        self.pages += 1
-        self.rejected += rejected
-        self.not_understood += taken.unknown.total()
-        self.created += taken.created
-        self.updated += taken.updated
-        self.offers += taken.offers
-        self.changed += taken.offers_changed
-
-
-async def nobody(target: Target, done: int, total: int | None) -> None:
-    """Tell nobody of progress."""
 
 
 class SourceRead(NamedTuple):
@@ -124,7 +78,8 @@ class ListingRun:
             self.report.outcome = "elsewhere"
             return self.report
         try:
-            await self._run(state)
+            with fewer_collections():
+                await self._run(state)
         except LeaseLost:
             self.report.outcome = "elsewhere"
         finally:

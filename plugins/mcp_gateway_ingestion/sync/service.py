@@ -6,17 +6,19 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
 from mcp_gateway.api import Services, Unavailable
 
-from .rehearsal import Rehearsal
-from .run import ListingRun, Progress, TargetReport, nobody
+from .report import Progress, TargetReport, nobody
 from .source import AvailabilitySource
 from .state import Circuit, SyncState, Target, Timing
 from .store import SyncStore
+
+if TYPE_CHECKING:  # a gateway that syncs nothing never needs what reads and writes listings
+    from .run import ListingRun
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +138,9 @@ class AvailabilitySync:
 
     def listing_run(self, target: Target, wish: Wish = ANYTHING, on_progress: Progress = nobody) -> ListingRun:
         """A run of one listing, ready to go."""
+        from .rehearsal import Rehearsal
+        from .run import ListingRun
+
         kind = Rehearsal if wish.dry_run else ListingRun
         return kind(
             source=self._sources[target.source],

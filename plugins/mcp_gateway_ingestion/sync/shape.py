@@ -22,7 +22,7 @@ _LIST_ITEMS = 5
 class Profile(BaseModel):
     """How often fields were present: `fields` counts them by path, of `payloads`."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     payloads: int = 0
     fields: dict[str, int] = Field(default_factory=dict)
@@ -45,7 +45,7 @@ class Profile(BaseModel):
 class Drift(BaseModel):
     """A field that is there more or less often than it used to be, in percent of payloads."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     field: str
     usual_percent: float

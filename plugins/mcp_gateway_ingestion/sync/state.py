@@ -44,7 +44,7 @@ class Timing:
 
 
 class _Kept(BaseModel):
-    model_config = ConfigDict(extra="ignore", validate_assignment=False)
+    model_config = ConfigDict(extra="ignore", validate_assignment=False, defer_build=True)
 
     @classmethod
     def of(cls, json: str) -> Self:

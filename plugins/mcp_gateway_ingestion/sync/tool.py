@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from mcp_gateway.api import Call, InvalidParams
 
 from .models import ListingReport, SyncParams, SyncResult
-from .run import TargetReport
+from .report import TargetReport
 from .service import AvailabilitySync, Wish
 from .state import Target
 

@@ -19,7 +19,7 @@ from mcp_gateway.testing import FakeClock
 from mcp_gateway.tests.catalogues import NOW, opened
 from mcp_gateway.tests.offer_replay import outbox_of, replay, standing_offers
 from mcp_gateway_ingestion import plugin
-from mcp_gateway_ingestion.sync.run import TargetReport
+from mcp_gateway_ingestion.sync.report import TargetReport
 from mcp_gateway_ingestion.sync.service import AvailabilitySync, Wish
 from mcp_gateway_ingestion.sync.source import SourcePage
 from mcp_gateway_ingestion.sync.state import Timing

@@ -159,7 +159,7 @@ async def test_a_movielens_folder_becomes_films_with_links_ratings_and_tags(
         "2,Ebb,(no genres listed)\n"
         "x,Tide (1963),Drama\n"
     )
-    (tmp_path / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0000010,77\n2,,\n")
+    (tmp_path / "links.csv").write_text("movieId,imdbId,tmdbId\n1,00000010,77\n2,,\n")
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,0\n2,1,5.0,0\n3,1,oops,0\n")
     (tmp_path / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,sea,0\n2,1,night,0\n3,1,night,0\n")
 

@@ -13,7 +13,7 @@ from mcp_gateway_ingestion.platforms.fields import Notes, as_number, day, moment
 from mcp_gateway_ingestion.platforms.hbo_max import HBO_MAX
 from mcp_gateway_ingestion.platforms.hbo_max_links import HboLink, deep_links, page_link, parse_link, watch_link
 from mcp_gateway_ingestion.platforms.links import own_link
-from mcp_gateway_ingestion.platforms.money import Price, price_of
+from mcp_gateway_ingestion.platforms.money import Price, money, price_of
 from mcp_gateway_ingestion.platforms.names import parts_of
 from mcp_gateway_ingestion.platforms.netflix import NETFLIX
 from mcp_gateway_ingestion.platforms.plans import load_plans
@@ -45,10 +45,15 @@ def test_a_price_is_whole_in_minor_units(amount: object, currency: str, minor: i
 @pytest.mark.parametrize(
     ("amount", "currency"),
     [("-3.99", "USD"), ("3.999", "USD"), ("400.5", "JPY"), ("3.99", "XBT"), ("3.99", None), ("free", "USD"),
-     (True, "USD"), (float("nan"), "USD"), ("1e5", "USD"), ("9" * 15, "USD")],
+     (True, "USD"), (float("nan"), "USD"), ("1e5", "USD"), ("9" * 15, "USD"), ("0" * 65, "USD")],
 )  # fmt: skip
 def test_a_price_that_cannot_be_is_none(amount: object, currency: object) -> None:
     assert price_of(amount, currency) is None
+
+
+def test_a_price_is_written_with_as_many_digits_as_its_currency_has() -> None:
+    prices = (Price(399, "USD"), Price(400, "JPY"), Price(2125, "KWD"), Price(5, "EUR"))
+    assert [money(price) for price in prices] == ["3.99 USD", "400 JPY", "2.125 KWD", "0.05 EUR"]
 
 
 def test_regions_are_known_by_every_code_and_countries_that_are_gone_are_no_regions() -> None:

@@ -148,3 +148,19 @@ async def test_rejected_records_are_listed_page_by_page(tmp_path: Path, write: W
     assert (page["total"], page["has_more"]) == (7, False)
     assert (nothing["total"], nothing["items"]) == (0, [])
     assert first["items"][0]["reason"] == "year: should be greater than or equal to 1870"
+
+
+async def test_rejected_records_of_a_file_that_will_not_come_again_are_forgotten(tmp_path: Path, write: Write) -> None:
+    async with gateway(tmp_path / "data") as running:
+        for name in ("old.jsonl", "new.jsonl"):
+            path = write([title("a"), title(f"{name}-b", year=1)], name)
+            await running.provided(Importers).ingest("jsonl", path, limit=None, on_progress=lambda _: None)
+        listed = await call(running, "list_rejected_records")
+        old = next(item["file"] for item in listed["items"] if "old" in item["file"])
+        one = await call(running, "forget_rejected_records", source="jsonl", file=old)
+        left = await call(running, "list_rejected_records")
+        others = await call(running, "forget_rejected_records", source="imdb")
+        rest = await call(running, "forget_rejected_records", source="jsonl")
+
+    assert (listed["total"], one, others, rest) == (2, {"forgotten": 1}, {"forgotten": 0}, {"forgotten": 1})
+    assert ["new" in item["file"] for item in left["items"]] == [True]

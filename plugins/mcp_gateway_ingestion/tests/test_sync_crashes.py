@@ -17,13 +17,14 @@ from mcp_gateway.testing import FakeClock
 from mcp_gateway.tests.catalogues import NOW, opened
 from mcp_gateway.tests.offer_replay import Replay, outbox_after, standing_offers
 from mcp_gateway_ingestion import plugin
+from mcp_gateway_ingestion.sync.source import SourceDown
 
 from .killing import KilledAt, Shielded
 from .sync_world import SyncWorld
 
 pytestmark = pytest.mark.anyio
 
-TITLES = [f"t{number:02}" for number in range(40)]
+TITLES = [f"t{number:02}" for number in range(20)]
 
 
 class Story:
@@ -42,13 +43,31 @@ class Story:
         """An hour later some offers are others, one ends soon, one is gone and one is back."""
         world, source = self.world, self.world.source
         world.clock.advance(3600)
+        self._all_is_back()
         price = self._random.randrange(100, 900)
-        for key in self._random.sample(TITLES, 4):
+        for key in self._random.sample(TITLES, 3):
             source.put(key, prices={"HD": price})
         source.put(TITLES[0], prices={"Standard": 0}, until=(world.clock.now() + timedelta(minutes=10)).isoformat())
-        absent = [key for key in TITLES if key not in source.shelf]
-        source.put(*absent)
         source.remove(self._random.choice(TITLES[1:]))
+
+    def weeks_pass(self) -> None:
+        """The source has forgotten what changed, and lists all that it offers."""
+        self.world.clock.advance(40 * 24 * 3600)
+        self.time_passes()
+
+    def much_is_gone(self) -> None:
+        """A list of all lacks so many titles that they are not ended before somebody says so."""
+        self.weeks_pass()
+        self.world.source.remove(*sorted(self.world.source.shelf)[-6:])
+
+    def source_breaks_off(self) -> None:
+        """The source fails at its fourth page, this time."""
+        self.weeks_pass()
+        self.world.source.fault = _fails_at("3")
+
+    def _all_is_back(self) -> None:
+        source = self.world.source
+        source.put(*(key for key in TITLES if key not in source.shelf))
 
     async def kill_at(self, awaits: int) -> bool:
         """Sync in a process that dies at its n-th await; whether it came to that.
@@ -68,10 +87,10 @@ class Story:
     async def recover(self) -> None:
         """Another process ends what has expired, and syncs as soon as nobody holds the listing."""
         self.world = SyncWorld(self.world.db, self.world.clock, *self.world.sources)
-        self.world.source.page_size = 50
+        self.world.source.page_size, self.world.source.fault = 50, None
         self.world.clock.advance(300)
         await self.world.sync.expire()
-        report = await self.world.run()
+        report = await self.world.run(accept=frozenset({"removals"}))
         assert report.outcome == "done", report
 
     async def check(self) -> None:
@@ -83,26 +102,37 @@ class Story:
         assert set(await self.world.offered()) == set(self.world.source.shelf)
 
 
+def _fails_at(cursor: str) -> Callable[[str, str | None], None]:
+    def fault(_: str, asked: str | None) -> None:
+        if asked == cursor:
+            raise SourceDown("away")
+
+    return fault
+
+
 @pytest.fixture
-async def story(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
+async def story(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
     """Giving connections back is not disturbed, as it is shielded from being cancelled; processes really killed are in
-    the test below.
+    `test_sync_faults.py`.
     """
     spare = Shielded(monkeypatch)
-    async with opened(sqlite_url, ingestion=plugin.register_migrations()) as (db, _):
-        yield Story(sqlite_url, SyncWorld(db, FakeClock(NOW)), spare=spare)
+    async with opened(database_url, ingestion=plugin.register_migrations()) as (db, _):
+        yield Story(database_url, SyncWorld(db, FakeClock(NOW)), spare=spare)
 
 
-@pytest.mark.parametrize(("kind", "at_least"), [("changes", 160), ("all that is offered", 340)])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("before", "at_least"),
+    [(Story.time_passes, 120), (Story.weeks_pass, 195), (Story.much_is_gone, 135), (Story.source_breaks_off, 50)],
+)
 async def test_killed_at_any_await_of_a_sync_nothing_is_lost_and_nothing_told_twice(
-    story: Story, kind: str, at_least: int
+    story: Story, before: Callable[[Story], None], at_least: int
 ) -> None:
+    """On each database at five hundred awaits, all told."""
     await story.recover()
     killed = 0
     while True:
-        if kind == "all that is offered":
-            story.world.clock.advance(40 * 24 * 3600)
-        story.time_passes()
+        before(story)
         if not await story.kill_at(killed + 1):
             break
         killed += 1
