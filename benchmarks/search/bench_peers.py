@@ -24,9 +24,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
 import anyio
+from mcp_gateway_search.building import build as build_index
 from mcp_gateway_search.index import TitleIndex
 from mcp_gateway_search.index_folder import IndexFolder
-from mcp_gateway_search.keeper import IndexKeeper
 from mcp_gateway_search.models import SearchParams
 from mcp_gateway_search.reader import QueryReader
 from mcp_gateway_search.searching import TitleSearch
@@ -117,9 +117,7 @@ def _ours(folder: Path, catalog: Recombined) -> Callable[[Path, Entries], Awaita
     async def build(_: Path, __: Entries) -> Ask:
         version = await catalog.version()
         index = TitleIndex(IndexFolder(folder / "search", version.id))
-        keeper = IndexKeeper(catalog, index, SystemClock())
-        await keeper.catch_up()
-        await keeper.renew_vocabulary()
+        await build_index(catalog, folder / "search")
         search = TitleSearch(index, catalog, Cursors([b"0" * 32], SystemClock()), QueryReader(index, Lexicon.read()))
 
         async def ask(query: str) -> list[str]:

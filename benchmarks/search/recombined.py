@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from mcp_gateway_ingestion.jsonl import parse_line
 
@@ -21,6 +22,8 @@ from mcp_gateway.catalog.events import TitleChanged
 from mcp_gateway.catalog.models import Offer, OfferKind, Title, TitleFacts, TitleId
 from mcp_gateway.catalog.records import CatalogVersion
 from mcp_gateway.catalog.store import Catalog
+
+T = TypeVar("T")
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 # So many titles of one import have the same revision.
@@ -63,6 +66,10 @@ class Recombined(Catalog):
     async def get(self, ids: Iterable[str]) -> dict[str, Title]:
         """Only titles of `change`."""
         return {title_id: self._changed[TitleId(title_id)] for title_id in ids if title_id in self._changed}
+
+    async def elsewhere(self, work: Callable[[Catalog], Awaitable[T]]) -> T:
+        """Here: another process would have other titles."""
+        return await work(self)
 
     async def counts(self) -> dict[str, int]:
         """All as one kind."""

@@ -128,11 +128,17 @@ async def _looked_at(gateway: Gateway) -> list[Finding]:
         )
     ]
     findings += [_plugin(plugin.name, plugin.state, plugin.for_operator) for plugin in gateway.plugins]
+    findings += [_index(name, str(told["index"])) for name, told in health["details"].items() if "index" in told]
     counts = await gateway.catalog.counts()
     titles = sum(counts.get(kind, 0) for kind in KINDS)
     remedy = "Take one in: media-gateway ingest jsonl FILE"
     findings.append(Finding("catalogue", "ok" if titles else "warning", f"{titles:,} titles", remedy))
     return findings
+
+
+def _index(plugin: str, state: str) -> Finding:
+    remedy = "A gateway that runs brings it up to date by itself; until then answers may lack something."
+    return Finding(f"index of {plugin}", "ok" if state == "up to date" else "warning", state, remedy)
 
 
 def _plugin(name: str, state: str, reason: str | None) -> Finding:

@@ -7,7 +7,7 @@ within the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -25,7 +25,10 @@ MOST_VALUES = 30
 # Of each column: more than there are platforms, genres or languages, so that none is left out of the sum.
 _MOST_COUNTED = 10_000
 # Each column costs a little whatever is in it: of more titles they are cheaper than fields of several values.
-_WIDE = 1000
+_WIDE = 4000
+# Up to so many titles finding them costs more than counting, so kinds and what is within the chosen ones are one pass.
+_FOUND_ONCE = 100_000
+_KIND = COLUMNS["kind"][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ _FACETS: Mapping[str, _Facet] = {
 }
 
 QueryFor = Callable[[Filters], Query]
+Counts = dict[str, int]
 
 
 def count_facets(
@@ -64,19 +68,23 @@ def count_facets(
         query_for: The search with these filters instead of the caller's.
         total: How many titles the search with the caller's finds.
     """
-    counted: dict[str, list[FacetValue]] = {}
-    together = [name for name in dict.fromkeys(wanted) if not _counts_alone(name, filters)]
+    names = list(dict.fromkeys(wanted))
+    alone = [name for name in names if _counts_alone(_FACETS[name], filters)]
+    together = [name for name in names if name not in alone] if total else []
+    counted: dict[str, Counts] = {}
+    for name in alone:
+        query = query_for(filters.model_copy(update={str(_FACETS[name].filter): None}))
+        if name == "kinds" and total <= _FOUND_ONCE:
+            counted |= _counted_by_kind(index, together, query, filters.kinds or (), wide=total > _WIDE)
+            together = []
+        else:
+            counted |= _counted(index, [name], query, wide=True)
     if together:
-        counted = _counted(index, together, filters, query_for(filters), wide=total > _WIDE)
-    for name in dict.fromkeys(wanted):
-        if name not in counted:
-            without = filters.model_copy(update={str(_FACETS[name].filter): None})
-            counted |= _counted(index, [name], filters, query_for(without), wide=True)
-    return {name: counted[name] for name in dict.fromkeys(wanted)}
+        counted |= _counted(index, together, query_for(filters), wide=total > _WIDE)
+    return {name: _values(name, counted.get(name, {}), filters) for name in names}
 
 
-def _counts_alone(name: str, filters: Filters) -> bool:
-    facet = _FACETS[name]
+def _counts_alone(facet: _Facet, filters: Filters) -> bool:
     return facet.any_of and bool(_chosen(facet, filters))
 
 
@@ -84,29 +92,51 @@ def _chosen(facet: _Facet, filters: Filters) -> Sequence[str]:
     return (getattr(filters, facet.filter) or ()) if facet.filter else ()
 
 
-def _counted(
-    index: TitleIndex, names: Sequence[str], filters: Filters, query: Query, *, wide: bool
-) -> dict[str, list[FacetValue]]:
-    fields = [_FACETS[name].field for name in names]
-    columns = {field: COLUMNS[field] if wide or len(COLUMNS[field]) == 1 else [field] for field in fields}
-    answer = index.aggregate(query, _terms(chain.from_iterable(columns.values())))
-    counts = {field: _sum(answer[column]["buckets"] for column in columns[field]) for field in fields}
-    return {name: _values(name, counts[field], filters) for name, field in zip(names, fields, strict=True)}
+def _counted(index: TitleIndex, names: Sequence[str], query: Query, *, wide: bool) -> dict[str, Counts]:
+    columns = _columns(names, wide=wide)
+    return _read([index.aggregate(query, _terms(columns))], columns)
 
 
-def _terms(fields: Iterable[str]) -> dict[str, Any]:
-    return {field: {"terms": {"field": field, "size": _MOST_COUNTED}} for field in fields}
+def _counted_by_kind(
+    index: TitleIndex, names: Sequence[str], query: Query, chosen: Container[str], *, wide: bool
+) -> dict[str, Counts]:
+    """Kinds, and the others within the chosen ones."""
+    columns = _columns(names, wide=wide)
+    kinds = {"kind": {**_terms_of(_KIND), "aggs": _terms(columns)}}
+    buckets = index.aggregate(query, kinds)["kind"]["buckets"]
+    return {"kinds": _sum([buckets])} | _read([bucket for bucket in buckets if bucket["key"] in chosen], columns)
 
 
-def _sum(columns: Iterable[Iterable[Mapping[str, Any]]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _columns(names: Sequence[str], *, wide: bool) -> dict[str, Sequence[str]]:
+    """Of each facet where its values are counted soonest."""
+    fields = {name: _FACETS[name].field for name in names}
+    return {name: COLUMNS[field] if wide or len(COLUMNS[field]) == 1 else [field] for name, field in fields.items()}
+
+
+def _terms(columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {column: _terms_of(column) for column in chain.from_iterable(columns.values())}
+
+
+def _terms_of(column: str) -> dict[str, Any]:
+    return {"terms": {"field": column, "size": _MOST_COUNTED}}
+
+
+def _read(answers: Sequence[Mapping[str, Any]], columns: Mapping[str, Sequence[str]]) -> dict[str, Counts]:
+    return {
+        name: _sum(answer[column]["buckets"] for answer in answers for column in those)
+        for name, those in columns.items()
+    }
+
+
+def _sum(columns: Iterable[Iterable[Mapping[str, Any]]]) -> Counts:
+    counts: Counts = {}
     for bucket in chain.from_iterable(columns):
         for value in values_in(bucket["key"]):
-            counts[value] = counts.get(value, 0) + int(bucket["doc_count"])
+            counts[value] = counts.get(value, 0) + bucket["doc_count"]
     return counts
 
 
-def _values(name: str, counts: Mapping[str, int], filters: Filters) -> list[FacetValue]:
+def _values(name: str, counts: Counts, filters: Filters) -> list[FacetValue]:
     match name:
         case "release_year":
             decades = sorted(((int(first), count) for first, count in counts.items()), reverse=True)
@@ -117,26 +147,22 @@ def _values(name: str, counts: Mapping[str, int], filters: Filters) -> list[Face
     ordered = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
     selected = {key for key, _ in ordered if _folded(key) in chosen} if chosen else set()
     return [
-        _value(key, count, selected=key in selected)
+        FacetValue(key, count, key in selected)
         for place, (key, count) in enumerate(ordered)
         if place < MOST_VALUES or key in selected
     ]
 
 
-def _value(value: str, count: int, *, selected: bool) -> FacetValue:
-    return FacetValue(value, count, selected)
-
-
 def _decade(first: int, count: int, filters: Filters) -> FacetValue:
     bounded = filters.year_from is not None or filters.year_to is not None
     inside = (filters.year_from or first) <= first and first + 9 <= (filters.year_to or first + 9)
-    return _value(f"{first}s", count, selected=bounded and inside)
+    return FacetValue(f"{first}s", count, bounded and inside)
 
 
 def _rating(low: str, count: int, filters: Filters) -> FacetValue:
     """From one whole number to the next; a 10 is in the last."""
     least = filters.rating_from
-    return _value(f"{low}-{int(low) + 1}", count, selected=least is not None and int(low) >= least)
+    return FacetValue(f"{low}-{int(low) + 1}", count, least is not None and int(low) >= least)
 
 
 def _folded(value: str) -> str:

@@ -12,7 +12,7 @@ from mcp_gateway.catalog.platform_keys import platform_key
 
 from .index import TitleIndex
 from .models import Filters
-from .retrieval import any_of, phrase, rated_from, unscored, year_between
+from .retrieval import any_of, of_kinds, phrase, rated_from, unscored, year_between
 from .schema import PERSON_KEYS, joined, offer_terms
 from .understanding.words import words_of
 
@@ -32,7 +32,7 @@ def conditions(index: TitleIndex, filters: Filters) -> list[Query]:
         *_numbers(index, filters),
     ]
     if filters.kinds:
-        found.append(any_of(index.schema, "kind", list(filters.kinds)))
+        found.append(of_kinds(index.schema, filters.kinds))
     return [unscored(query) for query in found]
 
 

@@ -33,6 +33,7 @@ _AGGREGATES_KEPT = 500
 _READ_AT_ONCE = 1000
 
 _BUILDING = "The search index is being built; try again in a moment."
+STILL_BUILDING = "The index is still being built: more titles will be found in a moment."
 _DAMAGED = "The search index cannot be read and is being checked; try again in a moment."
 
 
@@ -246,8 +247,9 @@ class TitleIndex:
         known = self._aggregates.get(key)
         if known is None:
             known = searcher.aggregate(query, wanted)
-            if len(self._aggregates) < _AGGREGATES_KEPT:
-                self._aggregates[key] = known
+            if len(self._aggregates) >= _AGGREGATES_KEPT:
+                del self._aggregates[next(iter(self._aggregates))]  # the oldest
+            self._aggregates[key] = known
         return known
 
     @_guarded

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from time import time
 
 from tantivy import Index, IndexWriter
 
@@ -19,8 +20,9 @@ log = logging.getLogger(__name__)
 
 # One thread keeps documents in the catalogue's order and leaves the other cores to requests.
 WRITER_THREADS = 1
-# As much as the documents between two commits of a build need, so that each commit is one segment.
 WRITER_BYTES = 60_000_000
+
+OTHER_INDEXES_KEPT_DAYS = 7
 
 
 class Update:
@@ -32,27 +34,37 @@ class Update:
         uncommitted: How many of them no search sees yet.
     """
 
-    def __init__(self, folder: IndexFolder, manifest: Manifest, index: Index, *, new_up_to: int = -1) -> None:
+    def __init__(
+        self,
+        folder: IndexFolder,
+        manifest: Manifest,
+        index: Index,
+        *,
+        new_up_to: int = -1,
+        writer_bytes: int = WRITER_BYTES,
+    ) -> None:
         self.manifest = manifest
         self.titles = 0
         self.uncommitted = 0
         self._folder = folder
         self._new_up_to = new_up_to
-        self._writer: IndexWriter = index.writer(WRITER_BYTES, WRITER_THREADS)
+        self._writer: IndexWriter = index.writer(writer_bytes, WRITER_THREADS)
         self._last_revision = manifest.revision
 
     @classmethod
-    def begin(cls, folder: IndexFolder, revision: int) -> Update:
-        """Go on with the current generation, or start a new one where there is none that can be read.
+    def begin(cls, folder: IndexFolder, revision: int, *, writer_bytes: int = WRITER_BYTES) -> Update:
+        """Go on with the current generation, or start a new one where there is none that can be read or is worth it.
 
         Args:
             revision: The catalogue's. Whatever changed before comes only once, so a new generation cannot have it.
+            writer_bytes: So much may wait in memory for a commit; what is more goes into segments of its own.
         """
         manifest = folder.read()
-        index = open_generation(folder.generation(manifest)) if manifest else None
+        worth_it = manifest is not None and (manifest.complete or manifest.revision > 0)
+        index = open_generation(folder.generation(manifest)) if manifest and worth_it else None
         if manifest is None or index is None:
-            return cls(folder, *start_generation(folder), new_up_to=revision)
-        return cls(folder, manifest, index)
+            return cls(folder, *start_generation(folder), new_up_to=revision, writer_bytes=writer_bytes)
+        return cls(folder, manifest, index, writer_bytes=writer_bytes)
 
     def put(self, titles: Sequence[Title], offers: Mapping[TitleId, Sequence[Offer]]) -> None:
         """Add titles, oldest change first, in place of what the index has of them."""
@@ -64,22 +76,24 @@ class Update:
         self.titles += len(titles)
         self.uncommitted += len(titles)
 
-    def commit(self, *, all_up_to: int | None = None) -> None:
+    def commit(self) -> None:
+        """Let searches see what was put. More is to come: titles of the last one's revision may be among it."""
+        self._publish(max(self.manifest.revision, self._last_revision - 1), complete=self.manifest.complete)
+
+    def commit_sample(self) -> None:
+        """Let searches see what was put, though the index will be built anew with all titles."""
+        self._publish(0, complete=False)
+
+    def finish(self, revision: int) -> None:
         """Let searches see what was put.
 
         Args:
-            all_up_to: The catalogue's revision when all its titles have been put. None while some are to come:
-                titles of the last one's revision may be among them.
+            revision: The catalogue's: all its titles have been put.
         """
-        self._writer.commit()
-        self.uncommitted = 0
-        if all_up_to is None:
-            revision = max(self.manifest.revision, self._last_revision - 1)
-            self.manifest = replace(self.manifest, revision=revision)
-        else:
-            revision = max(self._last_revision, all_up_to)
-            self.manifest = replace(self.manifest, revision=revision, complete=True)
-        self._folder.publish(self.manifest)
+        first_time = not self.manifest.complete
+        self._publish(max(self._last_revision, revision), complete=True)
+        if first_time:
+            self._folder.tidy(siblings_unused_since=time() - OTHER_INDEXES_KEPT_DAYS * 86_400)
 
     def is_merging(self) -> bool:
         """Whether segments are being made into one: there are files of segments that are not yet part of the index."""
@@ -93,6 +107,12 @@ class Update:
             self._writer.wait_merging_threads()
         except ValueError:
             log.exception("search index writer did not end well")
+
+    def _publish(self, revision: int, *, complete: bool) -> None:
+        self._writer.commit()
+        self.uncommitted = 0
+        self.manifest = replace(self.manifest, revision=revision, complete=complete)
+        self._folder.publish(self.manifest)
 
 
 def publish_vocabulary(folder: IndexFolder, generation: str, file: str, revision: int) -> None:
@@ -108,8 +128,6 @@ def publish_vocabulary(folder: IndexFolder, generation: str, file: str, revision
 
 
 def start_generation(folder: IndexFolder) -> tuple[Manifest, Index]:
-    """Make an empty index the current one. Only while `folder.writing()`."""
+    """Make an empty index, which `folder.publish` makes the current one. Only while `folder.writing()`."""
     manifest = folder.new_generation()
-    index = Index(build_schema(), str(folder.generation(manifest)))
-    folder.publish(manifest)
-    return manifest, index
+    return manifest, Index(build_schema(), str(folder.generation(manifest)))

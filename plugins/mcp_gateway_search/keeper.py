@@ -1,46 +1,41 @@
-"""Keeps the index equal to the catalogue: builds it, catches up, and starts anew when it is damaged.
+"""Keeps the index equal to the catalogue: has it built, takes in changes, and starts anew when it is damaged.
 
 Events only wake the keeper; what has changed it asks the catalogue, by revision. So events that are lost, late or
-doubled do no harm, and a build is nothing but catching up from revision 0.
+doubled do no harm. Few changes are taken in here; for many of them there is a process of its own.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from mcp_gateway.api import Clock, GatewayError
 from mcp_gateway.catalog.events import TitleChanged
-from mcp_gateway.catalog.models import KINDS
+from mcp_gateway.catalog.models import Title
 from mcp_gateway.catalog.store import Catalog
 
+from .building import build
 from .index import TitleIndex, is_panic
 from .index_folder import IndexFolder, is_whole
 from .index_writer import Update, start_generation
-from .vocabulary import needs_renewal, renew
+from .vocabulary import needs_renewal
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-BATCH_TITLES = 1000
-
-# While much comes in, searches see it in steps of so many at most: each commit writes a segment.
-TITLES_PER_COMMIT = 18_000
-# tantivy merges so many segments of about one size. A build writes equal ones, as many as make a single one in the
-# end: each segment costs every search some time.
-MERGED_AT_ONCE = 8
+# So many changes are taken in within a third of a second; of a new catalogue so many titles are found at once.
+FEW_TITLES = 2000
 
 # After a change the index stays open for writing until nothing changes and nothing is merged, but idle no longer.
 LONGEST_IDLE_SECONDS = 30.0
-
-OTHER_INDEXES_KEPT_DAYS = 7
+# Between two changes: more would make the second one late.
+LONGEST_REST_SECONDS = 0.05
 
 
 class IndexKeeper:
@@ -58,6 +53,8 @@ class IndexKeeper:
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._changed = anyio.Event()
+        self._begun = anyio.Event()
+        self._up_to_date = anyio.Event()
         self._one_job = anyio.CapacityLimiter(1)
         self._update: Update | None = None
         self._lock = ExitStack()
@@ -67,24 +64,33 @@ class IndexKeeper:
         """Hear that something changed."""
         self._changed.set()
 
-    async def start(self, budget_seconds: float) -> None:
-        """Catch up as far as the budget goes, so that the first question finds something; `run` does the rest."""
-        try:
-            await self.catch_up(budget_seconds=budget_seconds)
-        except (GatewayError, OSError, RuntimeError, ValueError):
-            log.exception("search index could not be brought up to date at the start")
+    async def wait(self, seconds: float) -> None:
+        """Wait until `run` has made something searchable; and until it has caught up, but no longer than this."""
+        await self._begun.wait()
+        with anyio.move_on_after(seconds):
+            await self._up_to_date.wait()
+
+    async def health(self) -> Mapping[str, Any]:
+        """How the index fares: `up to date`, or `being built` or `behind` while answers may lack something."""
+        version, known = await self._catalog.version(), self._index.manifest
+        complete = known is not None and known.complete and known.revision >= version.revision
+        state = "up to date" if complete else "behind" if self._index.is_complete else "being built"
+        return {"status": "ok", "index": state, "titles": self._index.size}
 
     async def run(self) -> None:
-        """Keep the index up to date until cancelled. At most half of the time goes into it."""
-        self._index.suspect = True  # opening reads hardly any file, so look at them once
+        """Keep the index up to date until cancelled. Small changes take at most half of the time."""
         try:
+            await self._catch_up_at_first()
+            self._index.suspect = True  # opening reads hardly any file, so look at them once
             while True:
                 started = self._clock.monotonic()
                 if self._index.suspect:
                     await self._check_files()
-                await self.catch_up(stay=True)
-                await self.renew_vocabulary()
-                await anyio.sleep(max(0.0, self._clock.monotonic() - started))
+                if await self.catch_up(stay=True):
+                    self._up_to_date.set()
+                if needs_renewal(self._index):
+                    await self._build()
+                await anyio.sleep(min(LONGEST_REST_SECONDS, max(0.0, self._clock.monotonic() - started)))
                 with anyio.move_on_after(self._poll_seconds):
                     await self._changed.wait()
                 quiet = not self._changed.is_set()
@@ -94,11 +100,19 @@ class IndexKeeper:
         finally:
             await self._leave()
 
-    async def catch_up(self, *, budget_seconds: float = math.inf, stay: bool = False) -> bool:
+    async def _catch_up_at_first(self) -> None:
+        try:
+            if await self.catch_up(stay=True):
+                self._up_to_date.set()
+        except (GatewayError, OSError, RuntimeError, ValueError):
+            log.exception("search index could not be brought up to date at the start")
+        finally:
+            self._begun.set()
+
+    async def catch_up(self, *, stay: bool = False) -> bool:
         """Take in what changed since the index was last committed.
 
         Args:
-            budget_seconds: Stop after the batch in which this is used up; what was done is kept.
             stay: Stay the one who writes, so that the next change need not wait for merges of this one.
 
         Returns:
@@ -112,27 +126,22 @@ class IndexKeeper:
         known = self._index.manifest
         if known is not None and known.complete and known.revision >= version.revision and self._index.is_open:
             return True
+        update = self._update or await self._enter(version.revision)
+        if update is None:
+            return False
         finished = False
         try:
-            update = self._update or await self._enter(version.revision)
-            if update is None:
-                return False
-            finished = await self._apply_changes(update, version.revision, budget_seconds)
+            titles = await self._first_changes(update.manifest.revision)
+            if len(titles) < FEW_TITLES:
+                await self._put(update, titles, partial(update.finish, version.revision))
+                finished = True
+            elif self._index.size == 0:
+                await self._put(update, titles, update.commit_sample)
         finally:
             if not (stay and finished):
                 await self._leave()
             self._index.refresh()
-        return finished
-
-    async def renew_vocabulary(self) -> None:
-        """Write the names and words anew when too many have changed."""
-        if not needs_renewal(self._index):
-            return
-        await self._leave()
-        folder = self._index.folder
-        with folder.writing() as ours:
-            if ours:
-                await self._in_thread(partial(renew, self._index, folder))
+        return finished or await self._build()
 
     async def _enter(self, revision: int) -> Update | None:
         """Become the one who writes; None when another process is."""
@@ -158,40 +167,29 @@ class IndexKeeper:
         if idle_seconds > LONGEST_IDLE_SECONDS or not await self._in_thread(self._update.is_merging):
             await self._leave()
 
-    async def _apply_changes(self, update: Update, revision: int, budget_seconds: float) -> bool:
-        started = self._clock.monotonic()
-        per_commit, per_batch = await self._steps(update)
-        async for batch in self._catalog.changed_since(update.manifest.revision, batch_size=per_batch):
-            offers = await self._catalog.offers([title.id for title in batch])
-            await self._in_thread(partial(update.put, batch, offers))
-            if self._clock.monotonic() - started >= budget_seconds:
-                await self._in_thread(update.commit)
-                return False
-            if update.uncommitted >= per_commit:
-                await self._in_thread(update.commit)
-                log.info("search index takes in titles", extra={"titles": update.titles})
-        await self._finish(update, revision, self._clock.monotonic() - started)
-        return True
+    async def _first_changes(self, revision: int) -> Sequence[Title]:
+        """What changed after a revision, the oldest change first, but no more than `FEW_TITLES`."""
+        async for batch in self._catalog.changed_since(revision, batch_size=FEW_TITLES):
+            return batch
+        return []
 
-    async def _steps(self, update: Update) -> tuple[int, int]:
-        """How many titles to commit and to read at a time: in a build all commits are of one size."""
-        if update.manifest.complete:
-            return TITLES_PER_COMMIT, BATCH_TITLES
-        counts = await self._catalog.counts()
-        per_commit = sum(counts.get(kind, 0) for kind in KINDS)
-        while per_commit > TITLES_PER_COMMIT:
-            per_commit = -(-per_commit // MERGED_AT_ONCE)
-        per_commit = max(1, per_commit)
-        return per_commit, -(-per_commit // -(-per_commit // BATCH_TITLES))
-
-    async def _finish(self, update: Update, revision: int, seconds: float) -> None:
-        first_time = not update.manifest.complete
+    async def _put(self, update: Update, titles: Sequence[Title], commit: Callable[[], None]) -> None:
+        offers = await self._catalog.offers([title.id for title in titles])
+        await self._in_thread(partial(update.put, titles, offers))
+        await self._in_thread(commit)
         self._idle_since = self._clock.monotonic()
-        await self._in_thread(partial(update.commit, all_up_to=revision))
-        if first_time:
-            log.info("search index built", extra={"titles": update.titles, "seconds": round(seconds, 1)})
-            kept_since = self._clock.now().timestamp() - OTHER_INDEXES_KEPT_DAYS * 86_400
-            await self._in_thread(partial(self._index.folder.tidy, siblings_unused_since=kept_since))
+
+    async def _build(self) -> bool:
+        """Have it brought up to date, with its vocabulary, by another process."""
+        self._begun.set()
+        await self._leave()
+        try:
+            return await self._catalog.elsewhere(partial(build, root=self._index.folder.root))
+        except (RuntimeError, ValueError):
+            self._index.suspect = True
+            raise
+        finally:
+            self._index.refresh()
 
     async def _check_files(self) -> None:
         """Start a new generation when the files of this one are damaged."""
@@ -204,7 +202,8 @@ class IndexKeeper:
         with folder.writing() as ours:
             if ours and folder.read() == manifest:
                 log.warning("search index is damaged and will be built anew")
-                await self._in_thread(partial(start_generation, folder))
+                empty, _ = await self._in_thread(partial(start_generation, folder))
+                folder.publish(empty)
         self._index.refresh()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

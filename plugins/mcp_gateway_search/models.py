@@ -53,7 +53,7 @@ Texts = Annotated[list[str], _at_most(MAX_VALUES)]
 class Params(BaseModel):
     """What a caller sends: unknown members are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Filters(Params):
@@ -110,7 +110,13 @@ class PersonIdParams(Params):
     id: str = Field(max_length=200, description="The person's id, or full name.")
 
 
-class Identified(BaseModel):
+class Result(BaseModel):
+    """What is sent."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Identified(Result):
     """Something with an id: all that the schemas of lists promise of a title. What they hold are its subclasses."""
 
     id: str
@@ -167,7 +173,7 @@ class TitleDetails(TitleItem):
     explanation: str | None = None
 
 
-class Echoed(BaseModel):
+class Echoed(Result):
     """The query, and what it was taken for where that is not what was written. What results hold is its subclass.
 
     Attributes:
@@ -205,7 +211,7 @@ class FacetValue:
     selected: bool
 
 
-class SearchResult(BaseModel):
+class SearchResult(Result):
     """A page of titles. `truncated`: fewer than `limit`, to keep the answer short; the next page goes on there.
 
     Attributes:
@@ -225,7 +231,7 @@ class SearchResult(BaseModel):
     hint: str | None = None
 
 
-class TitleList(BaseModel):
+class TitleList(Result):
     """Titles in the order asked for.
 
     Attributes:
@@ -238,7 +244,7 @@ class TitleList(BaseModel):
     omitted: list[str] | None = None
 
 
-class Candidate(BaseModel):
+class Candidate(Result):
     """A title that the name may mean. `score` is from 0 to 1."""
 
     title: SerializeAsAny[Identified]
@@ -246,7 +252,7 @@ class Candidate(BaseModel):
     reason: str
 
 
-class Candidates(BaseModel):
+class Candidates(Result):
     """What the name may mean, most likely first."""
 
     candidates: list[Candidate]
@@ -260,7 +266,7 @@ class PersonCredit(TitleRef):
     character: str | None = None
 
 
-class PersonDetails(BaseModel):
+class PersonDetails(Result):
     """A person and the titles they made, most popular first. `total` counts all their credits."""
 
     id: str

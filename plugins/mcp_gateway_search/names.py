@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from tantivy import Occur, Query
 
-from mcp_gateway.catalog.models import normalise_name, without_article
+from mcp_gateway.catalog.models import TitleId, normalise_name, without_article
 
 from .index import TitleIndex
 from .retrieval import phrase, unscored, with_filters, year_between
 from .schema import MAX_TERM_CHARS, joined
 from .understanding.words import Reading
+
+# A title of the very name asked for that is so much less popular than another one is treated as if it only had the
+# name in its own. Of those that are not, so many are looked at: more fill no page.
+_FAR_LESS_POPULAR = 0.65
+_MOST_OF_ONE_NAME = 20
 
 
 class IndexNames:
@@ -57,14 +62,23 @@ class IndexNames:
         needed = [(Occur.Must, Query.term_query(schema, "words", word)) for word in dict.fromkeys(words)]
         return bool(self._index.search(unscored(Query.boolean_query(needed)), limit=1).addresses)
 
-    def most_popular(self, reading: Reading, filters: Sequence[Query] = ()) -> float:
-        """How popular the best-known of several titles of this name is within the filters, from 0 to 1; or else 0."""
+    def well_known(self, reading: Reading, filters: Sequence[Query] = ()) -> list[TitleId]:
+        """Of the titles called so within the filters those that are not far less popular than the best-known one.
+
+        Empty when none is far less popular, or only obscure titles are called so.
+        """
         bare = without_article(reading.name)[:MAX_TERM_CHARS]
         if self._index.count("bare_key", bare) < 2:
-            return 0.0
-        query = with_filters(Query.term_query(self._index.schema, "bare_key", bare), filters)
-        hits = self._index.search(query, limit=1, order_by="by_popularity")
-        return (self._index.popularities(hits) or [0.0])[0]
+            return []
+        schema = self._index.schema
+        own, alternative = (Query.term_query(schema, field, bare) for field in ("bare_key", "alternative_key"))
+        least = self._popularity(with_filters(own, filters)) - _FAR_LESS_POPULAR
+        if least <= 0:
+            return []
+        called = Query.boolean_query([(Occur.Should, own), (Occur.Should, alternative)])
+        hits = self._index.search(with_filters(called, filters), limit=_MOST_OF_ONE_NAME, order_by="by_popularity")
+        popular = sum(popularity >= least for popularity in self._index.popularities(hits))
+        return self._index.ids(hits)[:popular]
 
     def phrase_popularity(self, words: Sequence[str]) -> float:
         """How popular the best-known title is whose name has these words in a row, from 0 to 1; -1 without one."""
@@ -72,5 +86,9 @@ class IndexNames:
             return -1.0
         schema = self._index.schema
         named = [(Occur.Should, phrase(schema, field, words)) for field in ("name", "alternative")]
-        hits = self._index.search(Query.boolean_query(named), limit=1, order_by="by_popularity")
+        return self._popularity(Query.boolean_query(named))
+
+    def _popularity(self, query: Query) -> float:
+        """How popular the best-known title is that matches, from 0 to 1; -1 without one."""
+        hits = self._index.search(query, limit=1, order_by="by_popularity")
         return (self._index.popularities(hits) or [-1.0])[0]

@@ -27,8 +27,8 @@ DESCRIPTION_WORDS = 3
 # So many are a story. Whoever tells one guesses: two in three years that posts about forgotten films name are wrong.
 _LONG_DESCRIPTION_WORDS = 14
 _MOST_REQUIRED_WORDS = 8
-# More words are never all found in one title, but in its very name.
-_MOST_WORDS_OF_ONE_TITLE = 16
+# Of more words it is first looked whether any title has them all.
+_FEW_WORDS = 3
 # Of a long description the rarest words tell most, and the common ones take the time: so many words, and of those
 # beyond the first few so many occurrences in all, or this share of a large catalogue's titles.
 _MOST_TELLING_WORDS = 12
@@ -37,10 +37,6 @@ _MOST_OCCURRENCES = 15_000
 _MOST_OCCURRENCES_SHARE = 0.04
 # What so many of all titles have says nothing by where it occurs.
 _COMMON_SHARE = 0.05
-
-# A title of the very name asked for that is so much less popular than another one is treated as if it only had the
-# name in its own.
-_FAR_LESS_POPULAR = 0.65
 
 # A page that is not full is filled with titles that have a telling word of the query in their name: one that has this
 # share of what all its words tell.
@@ -160,7 +156,7 @@ class Planner:
         if not self._asked.words:
             return
         telling = content_words(self._asked.words)
-        if self._asked.kind == "name" or len(telling) <= _MOST_WORDS_OF_ONE_TITLE:
+        if self._may_be_named():
             titles = matched(self._schema, readings_of(self._asked.words))
             if self._asked.near:
                 alike = [(Occur.Should, query) for query in (titles, *self._alike())]
@@ -174,6 +170,13 @@ class Planner:
             if len(telling) <= _MOST_REQUIRED_WORDS:
                 yield Plan(having_most(self._schema, known), relaxed=True)
             yield Plan(self._some_words(known), relaxed=True)
+
+    def _may_be_named(self) -> bool:
+        """Whether a title may have all words: to know that costs less than to look for one and rank it."""
+        asked = self._asked
+        if asked.kind == "name" or asked.near or len(readings_of(asked.words)) > 1 or len(asked.words) <= _FEW_WORDS:
+            return True
+        return IndexNames(self._index).any_title_with(asked.words)
 
     def _like(self, words: Sequence[str], found: Query) -> Query | None:
         """Other titles with telling words in their name, the rarer and the more popular the better."""
@@ -191,10 +194,10 @@ class Planner:
         """Titles that have all words, and those whose name is one of the near ones."""
         asked, readings = self._asked, readings_of(self._asked.words)
         named, bare = asked.kind == "name", without_article(readings[0].name)[:MAX_TERM_CHARS]
-        best = IndexNames(self._index).most_popular(readings[0], self._filters) if named else 0.0
+        known = IndexNames(self._index).well_known(readings[0], self._filters) if named else ()
         numbered = [key for number in _NUMBERS if self._index.count("bare_key", key := f"{bare} {number}")]
-        known_from, common = best - _FAR_LESS_POPULAR, self._common(asked.words)
-        query = matching(self._schema, readings, known_from=known_from, numbered=numbered, common=common)
+        common = self._common(asked.words)
+        query = matching(self._schema, readings, known=known, numbered=numbered, common=common)
         return Query.disjunction_max_query([query, *self._alike()]) if asked.near else query
 
     def _alike(self) -> list[Query]:
@@ -222,11 +225,12 @@ class Planner:
         words = tuple(dict.fromkeys(asked.words))
         described = len(words) >= DESCRIPTION_WORDS
         people = [self._by(mention.name, ROLES[mention.role]) for mention in asked.people]
-        stated, telling = firm(self._schema, asked.slots), loose(self._schema, asked.slots)
+        telling = loose(self._schema, asked.slots)
+        stated = firm(self._schema, asked.slots, among_few=bool(people or (telling and not described)))
         known = self._rarest(words)
-        fitting, beside = _fitting(telling) if described else [], self._beside(known)
+        fitting, beside = telling if described else [], self._beside(known)
         conditions = [*people, *stated] if described else [*people, *stated, *telling]
-        signs = [*fitting, *self._counted(known), *beside]
+        signs = [*self._counted(known), *beside]
         if not words:
             yield _plan(conditions, [])
         elif len(words) <= _MOST_REQUIRED_WORDS and self._may_have_all(words):
@@ -234,30 +238,30 @@ class Planner:
                 Occur.Should,
                 matching(self._schema, readings_of(words), common=self._common(words)),
             )  # "dune movie": Dune before its sequels
-            yield _plan([*conditions, self._all_words(words)], [named, *signs])
+            yield _plan([*conditions, self._all_words(words)], [named, *signs], fitting=fitting)
         if words and (people or (described and asked.slots.numbers.year_from is not None)):
-            yield _plan(conditions, signs, relaxed=not described)
+            yield _plan(conditions, signs, fitting=fitting, relaxed=not described)
         elif known:
             if len(words) <= _MOST_REQUIRED_WORDS:
-                yield _plan([*conditions, having_most(self._schema, known)], signs, relaxed=True)
-            yield _plan(conditions, [*fitting, *beside], counted=self._some_words(known), relaxed=True)
+                yield _plan([*conditions, having_most(self._schema, known)], signs, fitting=fitting, relaxed=True)
+            yield _plan(conditions, beside, fitting=fitting, counted=self._some_words(known), relaxed=True)
         if people:
-            yield from self._people_plans([*_fitting([*stated, *telling]), *self._counted(known), *beside])
+            yield from self._people_plans(signs, fitting=[*stated, *telling])
         elif not words and asked.slots.asks_for_offers:
             plan = _plan([*firm(self._schema, asked.slots, offers=False), *telling], [], relaxed=True)
             yield replace(plan, without_offers=True)
 
-    def _people_plans(self, signs: Signs) -> Iterator[Plan]:
+    def _people_plans(self, signs: Signs, *, fitting: Sequence[Query]) -> Iterator[Plan]:
         """With people in whatever role, and fewer and fewer of them; in the end years and the rest only order."""
         anyone = [self._by(mention.name, ("person_key",)) for mention in self._asked.people]
         some = Query.boolean_query([(Occur.Should, person) for person in anyone])
         counted = [(Occur.Should, Query.const_score_query(person, _ONE_OF_PEOPLE)) for person in anyone]
         for off_by in (0, 1):
             if of_years := years(self._schema, self._asked.slots, off_by=off_by):
-                yield _plan([*anyone, *of_years], signs, relaxed=True)
-                yield _plan([some, *of_years], [*signs, *counted], relaxed=True)
-        yield _plan(anyone, signs, relaxed=True)
-        yield _plan([some], [*signs, *counted], relaxed=True)
+                yield _plan([*anyone, *of_years], signs, fitting=fitting, relaxed=True)
+                yield _plan([some, *of_years], [*signs, *counted], fitting=fitting, relaxed=True)
+        yield _plan(anyone, signs, fitting=fitting, relaxed=True)
+        yield _plan([some], [*signs, *counted], fitting=fitting, relaxed=True)
 
     def _by(self, name: str, fields: Sequence[str]) -> Query:
         return Query.boolean_query([(Occur.Should, self._term(field, joined(name))) for field in fields])
@@ -329,18 +333,32 @@ class Planner:
         return Query.term_query(self._schema, field, value)
 
 
-def _plan(conditions: Sequence[Query], signs: Signs, *, counted: Query | None = None, relaxed: bool = False) -> Plan:
-    """What must hold, and what only orders; `counted` does both."""
+def _plan(
+    conditions: Sequence[Query],
+    signs: Signs,
+    *,
+    fitting: Sequence[Query] = (),
+    counted: Query | None = None,
+    relaxed: bool = False,
+) -> Plan:
+    """What must hold, and what only orders: signs, and conditions that are fitting; `counted` does both."""
     required = [(Occur.Must, unscored(condition)) for condition in conditions]
     if counted is not None:
         both = Query.boolean_query([*required, (Occur.Must, counted)])
-        return Plan(Query.boolean_query([(Occur.Must, both), *signs]), both, relaxed=relaxed)
+        return Plan(_ordered(both, signs, fitting), both, relaxed=relaxed)
     titles = Query.boolean_query(required) if required else None
-    if not signs:
+    if not signs and not fitting:
         return Plan(titles, ranked=False, relaxed=relaxed)
-    base = (Occur.Must, Query.const_score_query(titles or Query.all_query(), 1.0))
-    return Plan(Query.boolean_query([base, *signs]), titles, relaxed=relaxed)
+    base = Query.const_score_query(titles or Query.all_query(), 1.0)
+    return Plan(_ordered(base, signs, fitting), titles, relaxed=relaxed)
 
 
-def _fitting(conditions: Sequence[Query]) -> Signs:
-    return [(Occur.Should, Query.const_score_query(condition, _FITTING_CONDITION)) for condition in conditions]
+def _ordered(titles: Query, signs: Signs, fitting: Sequence[Query]) -> Query:
+    """The titles, those first that have more signs and meet more of the fitting conditions.
+
+    Each condition by itself: of several signs tantivy reads all titles that have one, and of a genre there are many.
+    """
+    for condition in fitting:
+        preferred = Query.const_score_query(condition, _FITTING_CONDITION)
+        titles = Query.boolean_query([(Occur.Must, titles), (Occur.Should, preferred)])
+    return Query.boolean_query([(Occur.Must, titles), *signs])

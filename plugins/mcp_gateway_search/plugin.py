@@ -46,9 +46,10 @@ async def lifespan(services: Services, settings: SearchSettings) -> AsyncIterato
     catalogue = await services.catalog.version()
     index = TitleIndex(IndexFolder(services.data_dir / "index", catalogue.id))
     keeper = IndexKeeper(services.catalog, index, services.clock, poll_seconds=settings.poll_seconds)
-    await keeper.start(ONE_SHOT_SECONDS if services.one_shot else settings.start_seconds)
     services.events.subscribe(TitleChanged, keeper.title_changed)
+    services.report_health(keeper.health)
     services.background.start(keeper.run, name="search index")
+    await keeper.wait(ONE_SHOT_SECONDS if services.one_shot else settings.start_seconds)
 
     lexicon = Lexicon.read(BUILT_IN, *settings.synonyms_files)
     async with _models(services, settings) as models:

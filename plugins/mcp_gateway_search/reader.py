@@ -90,7 +90,7 @@ class QueryReader:
         asked = self._processor.exact(query)
         if asked is None:
             vocabulary = await self._vocabularies.current(WAIT_SECONDS)
-            asked = self._processor.understand(query, vocabulary)
+            asked = self._processor.inexact(query, vocabulary)
         self.calls.queries += asked.kind != "browse"
         adviser = _adviser(self._models, call)
         if self._models is None or adviser is None or asked.kind == "browse":

@@ -11,7 +11,7 @@ from mcp_gateway.api import Call
 from mcp_gateway.catalog.models import normalise_name, without_article
 
 from .cards import NAME_CHARS, clip
-from .index import Hits, TitleIndex
+from .index import STILL_BUILDING, Hits, TitleIndex
 from .models import Candidate, Candidates, ResolveParams, TitleItem, TitleRef
 from .retrieval import allowed_typos, like_name, unscored
 from .understanding.words import Reading, readings_of, words_of
@@ -71,7 +71,10 @@ class Resolver:
         candidates = self._candidates(readings, params, typos=False)
         if not candidates or candidates[0].score < _SURE:
             candidates = self._candidates(readings, params, typos=True)
-        return Candidates(candidates=candidates[:MAX_CANDIDATES], hint=None if candidates else _NOTHING)
+        hints = [] if candidates else [_NOTHING]
+        if not self._index.is_complete:
+            hints.append(STILL_BUILDING)
+        return Candidates(candidates=candidates[:MAX_CANDIDATES], hint=" ".join(hints) or None)
 
     def _candidates(self, readings: list[Reading], params: ResolveParams, *, typos: bool) -> list[Candidate]:
         schema = self._index.schema

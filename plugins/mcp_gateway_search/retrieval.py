@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, get_args
 
 from tantivy import FieldType, Occur, Query, Schema
 
-from mcp_gateway.catalog.models import without_article
+from mcp_gateway.catalog.models import Kind, TitleId, without_article
 
 from .index import Hits, TitleIndex
 from .models import Sort
-from .schema import MAX_TERM_CHARS, POPULARITY_STEPS
+from .schema import MAX_TERM_CHARS
 from .understanding.words import Reading
 
 # Tiers of relevance. Popularity at most doubles, and words add 15 at most: so each tier stays above the next. Only
@@ -152,19 +152,19 @@ def matching(
     schema: Schema,
     readings: Sequence[Reading],
     *,
-    known_from: float = 0.0,
+    known: Sequence[TitleId] = (),
     numbered: Sequence[str] = (),
     common: Container[str] = (),
 ) -> Query:
     """Titles that have all words of a reading, scored by how well they do.
 
     Args:
-        known_from: Less popular titles of the very name asked for, without a year, count as if they only had it in
-            theirs: after the famous "Rocky" come its sequels, not the unknown "Rocky" of 1948.
+        known: Of the titles of the very name asked for, without a year, all but these count as if they only had it in
+            theirs: after the famous "Rocky" come its sequels, not the unknown "Rocky" of 1948. Empty: none do.
         numbered: Names without article that are the query and a number.
         common: Words that so many titles have that it says nothing where they occur, and takes long to look up.
     """
-    ways = [_reading_query(schema, reading, known_from, numbered, common) for reading in readings]
+    ways = [_reading_query(schema, reading, known, numbered, common) for reading in readings]
     return Query.disjunction_max_query(ways)
 
 
@@ -175,19 +175,35 @@ def having_most(schema: Schema, words: Sequence[str]) -> Query:
     return Query.boolean_query([(Occur.Must, enough), *_word_scores(schema, words)])
 
 
-def year_between(schema: Schema, first: int | None, last: int | None) -> Query:
-    """Titles of these years, both included; None is open. Any number will do."""
+def year_between(schema: Schema, first: int | None, last: int | None, *, among_few: bool = False) -> Query:
+    """Titles of these years, both included; None is open. Any number will do.
+
+    Args:
+        among_few: Other conditions leave few titles: of these the years are read, instead of the lists of all years.
+    """
     low, high = (None if year is None else min(MAX_YEAR, max(-MAX_YEAR, year)) for year in (first, last))
     if low is not None and high is not None and low % 10 == 0 and high - low == 9:
         return _word(schema, "decade_0", str(low))  # one list instead of ten
+    if low is not None and low == high:
+        return Query.term_query(schema, "year", low)
+    # Between two years that few titles are of, tantivy would look for the next one of them through all others.
+    lists = not among_few or (low is not None and high is not None)
     return Query.range_query(
-        schema, "year", FieldType.Integer, lower_bound=low, upper_bound=high, use_inverted_index=True
+        schema, "year", FieldType.Integer, lower_bound=low, upper_bound=high, use_inverted_index=lists
     )
 
 
 def rated_from(schema: Schema, field: str, least: float) -> Query:
     """Titles with at least this rating. There are a hundred different ones: their lists are read, not every title's."""
     return Query.range_query(schema, field, FieldType.Float, lower_bound=least, use_inverted_index=True)
+
+
+def of_kinds(schema: Schema, kinds: Sequence[str]) -> Query:
+    """Titles of these kinds. Most titles are of one or two: leaving out the others costs less than merging these."""
+    if len(kinds) == 1:
+        return _word(schema, "kind", kinds[0])
+    others = [(Occur.MustNot, _word(schema, "kind", kind)) for kind in get_args(Kind) if kind not in kinds]
+    return Query.boolean_query([(Occur.Must, Query.all_query()), *others])
 
 
 def any_of(schema: Schema, field: str, values: Sequence[str]) -> Query:
@@ -219,11 +235,11 @@ def _required(schema: Schema, reading: Reading) -> list[Query]:
 
 
 def _reading_query(
-    schema: Schema, reading: Reading, known_from: float, numbered: Sequence[str], common: Container[str]
+    schema: Schema, reading: Reading, known: Sequence[TitleId], numbered: Sequence[str], common: Container[str]
 ) -> Query:
     words = tuple(dict.fromkeys(word for word in reading.words if word not in common))
     required = _required(schema, reading)
-    tiers = Query.disjunction_max_query(list(_tiers(schema, reading, 0.0 if reading.year else known_from, numbered)))
+    tiers = Query.disjunction_max_query(list(_tiers(schema, reading, () if reading.year else known, numbered)))
     return Query.boolean_query(
         [
             (Occur.Must, _const(_all_of(required), FOUND_AT_ALL)),
@@ -233,7 +249,9 @@ def _reading_query(
     )
 
 
-def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0, numbered: Sequence[str] = ()) -> Iterator[Query]:
+def _tiers(
+    schema: Schema, reading: Reading, known: Sequence[TitleId] = (), numbered: Sequence[str] = ()
+) -> Iterator[Query]:
     name = reading.name[:MAX_TERM_CHARS]
     bare = without_article(name)
     other = NAME_IS_QUERY_BUT_ARTICLE if bare == name else NAME_IS_QUERY_WITH_OTHER_ARTICLE
@@ -243,7 +261,7 @@ def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0, numbered: 
         "alternative_key": (bare, ALTERNATIVE_IS_QUERY),
     }
     for field, (key, score) in keys.items():
-        yield _const(_popular(schema, _word(schema, field, key), known_from), score)
+        yield _const(_one_of(schema, known, _word(schema, field, key)), score)
     for key in numbered:
         yield _const(_word(schema, "bare_key", key), NAME_HAS_NUMBER_BEHIND)
     yield _const(phrase(schema, "name", reading.words), NAME_HAS_PHRASE)
@@ -252,12 +270,10 @@ def _tiers(schema: Schema, reading: Reading, known_from: float = 0.0, numbered: 
     yield _const(_all_words(schema, "alternative", reading.words), ALTERNATIVE_HAS_ALL_WORDS)
 
 
-def _popular(schema: Schema, query: Query, known_from: float) -> Query:
-    if known_from <= 0:
+def _one_of(schema: Schema, known: Sequence[TitleId], query: Query) -> Query:
+    if not known:
         return query
-    least = round(known_from * POPULARITY_STEPS)
-    popular = Query.range_query(schema, "by_popularity", FieldType.Integer, lower_bound=least)
-    return Query.boolean_query([(Occur.Must, query), (Occur.Must, popular)])
+    return Query.boolean_query([(Occur.Must, query), (Occur.Must, any_of(schema, "id", known))])
 
 
 def phrase(schema: Schema, field: str, words: Sequence[str]) -> Query:

@@ -40,7 +40,7 @@ _STORED_BYTES = ("card", "names", "people")
 PERSON_KEYS: dict[Role, str] = {"actor": "actor_key", "director": "director_key", "writer": "writer_key"}
 
 # People, keywords and genres come again and again while an index is built.
-_fold = lru_cache(maxsize=10_000)(normalise_name)
+_fold = lru_cache(maxsize=50_000)(normalise_name)
 
 
 def build_schema() -> Schema:
@@ -128,7 +128,7 @@ def joined(name: str) -> str:
     return name.replace(" ", "")[:MAX_TERM_CHARS]
 
 
-_joined = lru_cache(maxsize=10_000)(joined)
+_joined = lru_cache(maxsize=50_000)(joined)
 
 
 def offer_terms(platforms: Iterable[str] | None, region: str | None, monetization: Iterable[str] | None) -> list[str]:

@@ -21,7 +21,7 @@ from .explain import explain
 from .facets import count_facets
 from .filters import conditions
 from .fusion import fuse
-from .index import Hits, TitleIndex
+from .index import STILL_BUILDING, Hits, TitleIndex
 from .models import FacetValue, Filters, SearchParams, SearchResult, TitleItem
 from .planning import Plan, Planner
 from .reader import QueryReader
@@ -146,7 +146,7 @@ class TitleSearch:
         """What the caller should know or try; None when all went as asked."""
         hints = []
         if not self._index.is_complete:
-            hints.append("The index is still being built: more titles will be found in a moment.")
+            hints.append(STILL_BUILDING)
         if found.without_offers:
             hints.append(f"None is known to be offered as asked ({offers_asked_for(asked)}); these are without that.")
         elif found.relaxed:

@@ -10,8 +10,7 @@ import logging
 import math
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
-from heapq import nlargest
+from contextlib import closing, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -25,13 +24,13 @@ from .index import NamesOf, TitleIndex
 from .index_folder import IndexFolder, Manifest
 from .index_writer import publish_vocabulary
 from .schema import joined
+from .understanding.gathering import Gathered, Strings, grouped, merge
 from .understanding.likeness import ALTERNATIVE, PERSON, TITLE, WORD, Both, FewStrings, Likeness
 
 log = logging.getLogger(__name__)
 
 # So many changed titles are looked through one by one; with more the file is renewed.
 MOST_RECENT = 2000
-MOST_WORDS_WITHOUT_FILE = 20_000
 _LONGEST_WORD = 30
 
 
@@ -119,9 +118,11 @@ class VocabularyShelf:
         few = FewStrings(names_of(recent))
         people = {joined(person) for title in recent for person in title.people}
         if not manifest.vocabulary:
-            return Vocabulary(few, FewStrings(_commonest(_words(self._index))), None, people)
-        names, words, hashes = self._base_of(self._index.folder.generation(manifest) / manifest.vocabulary)
-        return Vocabulary(Both(names, few) if recent else names, words, hashes, people)
+            # A large index without a file is being built: its words are too many to be read after each commit.
+            words = _words(self._index) if self._index.size <= MOST_RECENT else {}
+            return Vocabulary(few, FewStrings(words), None, people)
+        names, common, hashes = self._base_of(self._index.folder.generation(manifest) / manifest.vocabulary)
+        return Vocabulary(Both(names, few) if recent else names, common, hashes, people)
 
     def _base_of(self, path: Path) -> tuple[Likeness, Likeness, Any]:
         if self._base is None or self._base[0] != str(path):
@@ -146,7 +147,7 @@ def needs_renewal(index: TitleIndex) -> bool:
 
 def renew(index: TitleIndex, folder: IndexFolder) -> None:
     """Write the vocabulary's file anew. Blocks for seconds; only while `folder.writing()`."""
-    from .understanding.hashes import set_of
+    from .understanding.hashes import hash_of, set_of
     from .understanding.trigrams import arrays_of
     from .understanding.vocabulary_file import write
 
@@ -155,52 +156,40 @@ def renew(index: TitleIndex, folder: IndexFolder) -> None:
     if manifest is None:
         return
     people = array("I")
-    everything = _noting_people(index.changed_after(-1, index.count_changed_after(-1)), people)
-    names = arrays_of(names_of(everything))
-    groups: dict[str, dict[str, Any]] = {
-        "names": names,
-        "words": arrays_of(_words(index)),
-        "people": {"hashes": set_of(people)},
-    }
+    with closing(Gathered(folder.path)) as names:
+        for title in index.changed_after(-1, index.count_changed_after(-1)):
+            people.extend([hash_of(joined(person)) for person in title.people])
+            for name, told in _names_in(title):
+                names.add(name, told)
+        groups: dict[str, dict[str, Any]] = {
+            "names": arrays_of(names.by_length()),
+            "words": arrays_of(grouped(_words(index))),
+            "people": {"hashes": set_of(people)},
+        }
     file = f"vocabulary-{token_hex(4)}.bin"
     write(folder.generation(manifest) / file, groups)
     publish_vocabulary(folder, manifest.generation, file, manifest.revision)
-    log.info("vocabulary written", extra={"names": len(names["kinds"])})
+    log.info("vocabulary written", extra={"names": len(groups["names"]["kinds"])})
 
 
-def _noting_people(titles: Iterable[NamesOf], hashes: array[int]) -> Iterator[NamesOf]:
-    from .understanding.hashes import hash_of
-
+def names_of(titles: Iterable[NamesOf]) -> Strings:
+    """Every name, and how popular the best-known title or person of it is."""
+    known: Strings = {}
     for title in titles:
-        hashes.extend([hash_of(joined(person)) for person in title.people])
-        yield title
-
-
-def names_of(titles: Iterable[NamesOf]) -> dict[str, tuple[int, float]]:
-    """Every name, folded, with and without its article, and how popular the best-known title or person of it is."""
-    known: dict[str, tuple[int, float]] = {}
-
-    def add(name: str, told: tuple[int, float]) -> None:
-        before = known.setdefault(name, told)
-        if before is not told and (before[0] | told[0] != before[0] or before[1] < told[1]):
-            known[name] = (before[0] | told[0], max(before[1], told[1]))
-
-    for title in titles:
-        for place, name in enumerate(map(normalise_name, title.titles)):
-            named = (ALTERNATIVE if place else TITLE, title.popularity)
-            add(name, named)
-            add(without_article(name), named)
-        made = (PERSON, title.popularity)
-        for person in title.people:
-            add(person, made)
+        for name, told in _names_in(title):
+            merge(known, name, told)
     return known
 
 
-def _commonest(words: dict[str, tuple[int, float]]) -> dict[str, tuple[int, float]]:
-    """As many as can be looked through one by one, while a large index has no file yet."""
-    if len(words) <= MOST_WORDS_WITHOUT_FILE:
-        return words
-    return dict(nlargest(MOST_WORDS_WITHOUT_FILE, words.items(), key=lambda word: word[1][1]))
+def _names_in(title: NamesOf) -> Iterator[tuple[str, tuple[int, float]]]:
+    """The names of a title, folded, with and without their article, and those of its people."""
+    for place, name in enumerate(map(normalise_name, title.titles)):
+        named = (ALTERNATIVE if place else TITLE, title.popularity)
+        yield name, named
+        yield without_article(name), named
+    made = (PERSON, title.popularity)
+    for person in title.people:
+        yield person, made
 
 
 def _words(index: TitleIndex) -> dict[str, tuple[int, float]]:

@@ -7,10 +7,9 @@ doubled do no harm.
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -21,6 +20,7 @@ from mcp_gateway.catalog.events import TitleChanged
 from mcp_gateway.catalog.models import Title
 from mcp_gateway.catalog.store import Catalog, CatalogVersion
 
+from .building import build
 from .drafts import Draft, draft_of
 from .index import SuggestIndex
 from .index_folder import IndexFolder, Manifest
@@ -71,9 +71,18 @@ class IndexKeeper:
         with anyio.move_on_after(seconds):
             await self._up_to_date.wait()
 
+    async def health(self) -> Mapping[str, Any]:
+        """How the index fares: `up to date`, or `being built` or `behind` while answers may lack something."""
+        version, known = await self._catalog.version(), self._index.manifest
+        revision = known.revision if known else 0
+        state = "up to date" if known and revision >= version.revision else "behind" if revision else "being built"
+        return {"status": "ok", "index": state, "titles": sum(segment.titles for segment in self._index.segments[:1])}
+
     async def run(self) -> None:
         """Keep the index up to date until cancelled. Small changes take at most half of the time."""
         self._index.refresh()
+        if self._is_up_to(await self._catalog.version()):
+            self._up_to_date.set()  # nobody has to wait until all of the files is read
         await self._check_files()
         while True:
             started = self._clock.monotonic()
@@ -94,8 +103,7 @@ class IndexKeeper:
         if version.id != self._index.folder.catalogue_id:
             self._index.turn_to(IndexFolder(self._index.folder.root, version.id))
         self._index.refresh()
-        known = self._index.manifest
-        if known is not None and known.revision >= version.revision and len(known.segments) <= MAX_SEGMENTS:
+        if self._is_up_to(version):
             return True
         with self._index.folder.writing() as ours:
             if not ours:
@@ -107,45 +115,47 @@ class IndexKeeper:
             await self._in_thread(self._tidy)
             return True
 
+    def _is_up_to(self, version: CatalogVersion) -> bool:
+        known = self._index.manifest
+        if known is None or version.id != self._index.folder.catalogue_id:
+            return False
+        return known.revision >= version.revision and len(known.segments) <= MAX_SEGMENTS
+
     async def _brought_up_to(self, version: CatalogVersion, known: Manifest | None) -> Manifest:
         if known is None:
-            first = await self._built(version, at_most=FIRST_TITLES)
-            if first.revision == version.revision:
-                return first
-            self._publish(known := first)
-        manifest = await self._added_to(known, version)
+            known = await self._first_titles(version)
+            if known.revision == version.revision:
+                return known
+            self._publish(known)
+        manifest = await self._added_to(known, version) if known.revision else None
         if manifest is None:
-            return await self._rebuilt(version)
+            return await self._rebuilt()
         if len(manifest.segments) > MAX_SEGMENTS:
             self._publish(manifest)
-            return await self._joined(manifest) or await self._rebuilt(version)
+            return await self._joined(manifest) or await self._rebuilt()
         return manifest
 
-    async def _built(self, version: CatalogVersion, *, at_most: float = math.inf) -> Manifest:
-        """Read the whole catalogue, or the beginning of it. What changes meanwhile is left for the next time."""
-        started = self._clock.monotonic()
-        writer = await self._in_thread(partial(SegmentWriter, self._index.folder.path))
-        try:
-            async for batch in self._catalog.changed_since(0, batch_size=BATCH_TITLES):
-                await self._in_thread(partial(_put, writer, batch, version.revision))
-                if writer.titles >= at_most:
-                    break
-            name = await self._in_thread(partial(self._index.folder.write_segment, writer))
-        finally:
-            writer.close()
-        seconds = round(self._clock.monotonic() - started, 1)
-        log.info("suggest index built", extra={"titles": writer.titles, "seconds": seconds})
-        return Manifest((name,), version.revision if writer.titles < at_most else 0)
+    async def _first_titles(self, version: CatalogVersion) -> Manifest:
+        """An index of the whole catalogue if it is small, or else of some titles, at revision 0."""
+        titles: list[Title] = []
+        async for batch in self._catalog.changed_since(0, batch_size=FIRST_TITLES):
+            titles = batch
+            break
+        name = await self._in_thread(lambda: self._write(_drafts(titles)))
+        return Manifest((name,), version.revision if len(titles) < FIRST_TITLES else 0)
 
-    async def _rebuilt(self, version: CatalogVersion) -> Manifest:
-        """Build anew beside the index in use, which takes in meanwhile what it can."""
+    async def _rebuilt(self) -> Manifest:
+        """Have it built anew by another process, beside the index in use, which takes in meanwhile what it can."""
         finished = anyio.Event()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow_until, finished)
-            try:
-                built = await self._built(version)
-            finally:
-                finished.set()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._follow_until, finished)
+                try:
+                    built = await self._catalog.elsewhere(partial(build, root=self._index.folder.root))
+                finally:
+                    finished.set()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
         newest = await self._catalog.version()
         return await self._added_to(built, newest, compare=False) or built
 
@@ -227,12 +237,6 @@ class IndexKeeper:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
-
-
-def _put(writer: SegmentWriter, titles: Iterable[Title], up_to: int) -> None:
-    for title in titles:
-        if title.revision <= up_to:
-            writer.add(draft_of(title))
 
 
 def _drafts(titles: Iterable[Title]) -> list[Draft]:

@@ -29,14 +29,20 @@ def _between(least: int, most: int) -> AfterValidator:
 class SuggestParams(BaseModel):
     """What has been typed. Models pay for every byte of the schema, so it says little."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     q: Annotated[str, _between(0, MAX_QUERY_CHARS)] = Field(description="Typed")
     limit: Annotated[int, _between(1, MAX_LIMIT)] | None = Field(None, description="Max")
     types: list[SuggestionType] | None = Field(None, description="Of")
 
 
-class Suggested(BaseModel):
+class Result(BaseModel):
+    """What is sent."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Suggested(Result):
     """All that the tool's schema promises; what is sent are its subclass's members too."""
 
     text: str | None = None
@@ -54,7 +60,7 @@ class Suggestion(Suggested):
     year: int | None = None
 
 
-class Suggestions(BaseModel):
+class Suggestions(Result):
     """Best first."""
 
     suggestions: list[SerializeAsAny[Suggested]] = Field(default_factory=list)

@@ -34,6 +34,7 @@ async def lifespan(services: Services, settings: SuggestSettings) -> AsyncIterat
     index = SuggestIndex(IndexFolder(services.data_dir / "index", catalogue.id))
     keeper = IndexKeeper(services.catalog, index, services.clock, poll_seconds=settings.poll_seconds)
     services.events.subscribe(TitleChanged, keeper.title_changed)
+    services.report_health(keeper.health)
     services.background.start(keeper.run, name="suggest index")
     await keeper.wait(ONE_SHOT_SECONDS if services.one_shot else settings.start_seconds)
 

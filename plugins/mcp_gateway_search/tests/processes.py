@@ -10,7 +10,7 @@ from unittest.mock import patch
 import anyio
 import anyio.to_thread
 
-from mcp_gateway_search import keeper
+from mcp_gateway_search import building
 from mcp_gateway_search.index_writer import Update
 from mcp_gateway_search.tests.world import open_catalogue, title, world_of
 
@@ -43,7 +43,7 @@ async def hold_the_lock(folder: Path) -> None:
 
 async def build_and_stop_halfway(folder: Path) -> None:
     """Build the index up to the second commit, and hang there with more written but not committed."""
-    keeper.BATCH_TITLES, keeper.TITLES_PER_COMMIT = 500, 1000
+    building.BATCH_TITLES, building.TITLES_PER_COMMIT = 500, 1000
 
     put = Update.put
 
@@ -55,7 +55,7 @@ async def build_and_stop_halfway(folder: Path) -> None:
 
     with patch.object(Update, "put", put_and_hang):
         async with open_catalogue(folder) as catalog:
-            await (await world_of(catalog, folder)).keeper.catch_up()
+            await (await world_of(catalog, folder)).build()
 
 
 def say(line: str) -> None:

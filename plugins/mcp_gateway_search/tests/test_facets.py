@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway.catalog.models import Offer, OfferKind, Title
-from mcp_gateway_search import facets
+from mcp_gateway_search import facets, index
 from mcp_gateway_search.cards import rating_of
 from mcp_gateway_search.models import FACETS, FacetValue, SearchParams
 from mcp_gateway_search.tests.library import LIBRARY, LIBRARY_OFFERS
@@ -66,10 +66,11 @@ def counted(values: list[FacetValue]) -> dict[str, int]:
     return {value.value: value.count for value in values}
 
 
-@pytest.fixture(params=["narrow", "wide"])
+@pytest.fixture(params=["narrow", "wide", "very wide"])
 def result(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the result counts as a wide one, which is counted in columns."""
-    monkeypatch.setattr(facets, "_WIDE", -1 if request.param == "wide" else 1000)
+    """Whether the result counts as a wide one, which is counted in columns; of a very wide one kinds count apart."""
+    monkeypatch.setattr(facets, "_WIDE", 1000 if request.param == "narrow" else -1)
+    monkeypatch.setattr(facets, "_FOUND_ONCE", -1 if request.param == "very wide" else 1000)
 
 
 @pytest.mark.usefixtures("result")
@@ -79,7 +80,7 @@ def result(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         {},
         optional={
             "genres": st.lists(st.sampled_from(["Action", "Drama", "Science Fiction"]), min_size=1, unique=True),
-            "kinds": st.lists(st.sampled_from(["movie", "series"]), min_size=1, unique=True),
+            "kinds": st.lists(st.sampled_from(["movie", "series", "episode"]), min_size=1),
             "platforms": st.lists(st.sampled_from(["netflix", "hbo_max"]), min_size=1, unique=True),
             "year_from": st.integers(1970, 2020),
             "rating_from": st.sampled_from([6.0, 7.5, 9.0]),
@@ -121,6 +122,29 @@ async def test_titles_with_very_many_values_are_counted_for_each(tmp_path: Path)
     assert counted(found["platforms"]) == {name: 7 - place + (place == 0) for place, name in enumerate(platforms)}
     ways = Counter(kind for _, kind in {(offer.title_id, offer.kind.value) for offer in offers})
     assert counted(found["availability"]) == dict(ways)
+
+
+@pytest.mark.parametrize("year", [1978, 1990, 2005, 2040])
+@pytest.mark.parametrize(
+    "said", ["action {} after {}", "{} after {}", "action {} before {}", "{} from {}", "action {} from {}"]
+)
+@pytest.mark.parametrize("noun", ["films", "films and series"])
+async def test_questions_with_years_find_and_count_what_is_of_them(
+    library: World, said: str, year: int, noun: str
+) -> None:
+    kinds, genres = ["movie"] if noun == "films" else ["movie", "series"], {"Action"} if "action" in said else set()
+    first, last = (year + 1, 9999) if "after" in said else (0, year - 1) if "before" in said else (year, year)
+
+    found = await library.search(said.format(noun, year), facets=["kinds"])
+
+    expected = Counter(
+        known.kind
+        for known, _ in (await everything(library)).values()
+        if known.kind in kinds and genres <= set(known.genres) and first <= (known.year or -1) <= last
+    )
+    assert found.facets is not None
+    assert found.total == expected.total()
+    assert counted(found.facets["kinds"]) == dict(expected)
 
 
 async def test_a_selected_value_shows_what_other_choices_would_add(library: World) -> None:
@@ -168,6 +192,17 @@ async def test_an_answer_with_very_many_values_stays_within_its_size(tmp_path: A
     assert result.facets is not None
     assert len(result.facets["genres"]) == 30
     assert len(result.model_dump_json(exclude_none=True).encode()) < 60_000
+
+
+async def test_counts_are_remembered_of_what_was_asked_last(library: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_AGGREGATES_KEPT", 2)
+    years = [1970, 1980, 1990, 1980, 1970, 1990]
+
+    counts = [(await library.search("", {"year_from": year}, facets=["kinds"])).facets for year in years]
+
+    assert counts[0] == counts[4]
+    assert counts[1] == counts[3]
+    assert counts[2] == counts[5]
 
 
 async def test_counts_that_are_remembered_follow_a_change(tmp_path: Path) -> None:

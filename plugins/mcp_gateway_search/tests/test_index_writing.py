@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from mcp_gateway.catalog.models import Title
-from mcp_gateway_search import keeper
+from mcp_gateway_search import building
 from mcp_gateway_search.index_folder import IndexFolder, has_unfinished_files
 from mcp_gateway_search.index_writer import Update
 from mcp_gateway_search.tests.world import World, open_catalogue, open_world, title, world_of
@@ -33,9 +33,12 @@ async def found(world: World, word: str) -> None:
 
 async def test_a_build_ends_with_one_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each segment costs every search some time."""
-    monkeypatch.setattr(keeper, "TITLES_PER_COMMIT", 200)
-    monkeypatch.setattr(keeper, "BATCH_TITLES", 50)
-    async with open_world(tmp_path, [title(f"tt{number}", f"Film {number}", 2000) for number in range(1003)]) as world:
+    monkeypatch.setattr(building, "TITLES_PER_COMMIT", 200)
+    monkeypatch.setattr(building, "BATCH_TITLES", 50)
+    async with open_catalogue(tmp_path) as catalog:
+        await catalog.import_records([title(f"tt{number}", f"Film {number}", 2000) for number in range(1003)])
+        world = await world_of(catalog, tmp_path)
+        await world.build()
         segments = json.loads((generation(world) / "meta.json").read_bytes())["segments"]
 
         assert [segment["max_doc"] for segment in segments] == [1003]
@@ -106,7 +109,7 @@ async def test_a_title_that_changes_while_the_index_is_built_is_in_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first build removes nothing of what it has not put itself, but what changes meanwhile comes twice."""
-    monkeypatch.setattr(keeper, "BATCH_TITLES", 2)
+    monkeypatch.setattr(building, "BATCH_TITLES", 2)
     async with open_catalogue(tmp_path) as catalog:
         await catalog.import_records([title(f"tt{number}", f"Film {number}", 2000) for number in range(6)])
         changed_since = catalog.changed_since
@@ -121,8 +124,8 @@ async def test_a_title_that_changes_while_the_index_is_built_is_in_it_once(
 
         monkeypatch.setattr(catalog, "changed_since", changing)
         world = await world_of(catalog, tmp_path)
-        while not await world.keeper.catch_up() or (await catalog.version()).revision > world_revision(world):
-            pass
+        while (await catalog.version()).revision > world_revision(world):
+            await world.build()
 
         assert (await world.search("")).total == 6
         assert (await world.search("another name")).total == 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_gateway_search.understanding.gathering import grouped
 from mcp_gateway_search.understanding.hashes import found_in, hash_of, set_of
 from mcp_gateway_search.understanding.likeness import ALTERNATIVE, PERSON, TITLE, FewStrings, sound_of
 from mcp_gateway_search.understanding.trigrams import TrigramIndex, arrays_of
@@ -34,12 +35,12 @@ texts = st.text("abcde ", min_size=1, max_size=12).map(str.strip).filter(bool)
     ],
 )
 def test_the_likeliest_string_comes_first(wanted: str, expected: str) -> None:
-    for index in (TrigramIndex(arrays_of(NAMES)), FewStrings(NAMES)):
+    for index in (TrigramIndex(arrays_of(grouped(NAMES))), FewStrings(NAMES)):
         assert index.nearest(wanted, most_edits=2)[0].text == expected
 
 
 def test_only_the_kinds_asked_for_are_found() -> None:
-    index = TrigramIndex(arrays_of(NAMES))
+    index = TrigramIndex(arrays_of(grouped(NAMES)))
 
     assert [near.text for near in index.nearest("keanu reevs", most_edits=2, kinds=TITLE)] == []
     assert [near.text for near in index.nearest("keanu reevs", most_edits=2, kinds=PERSON)] == ["keanu reeves"]
@@ -52,7 +53,7 @@ def test_whatever_shares_a_trigram_is_found_as_by_looking_at_every_string(
 ) -> None:
     """It may miss a short string that shares hardly a trigram; what it finds is right, and one edit is never missed."""
     few = FewStrings(known).nearest(wanted, most_edits=1, limit=100)
-    index = TrigramIndex(arrays_of(known)).nearest(wanted, most_edits=1, limit=100)
+    index = TrigramIndex(arrays_of(grouped(known))).nearest(wanted, most_edits=1, limit=100)
 
     assert {(near.text, near.distance) for near in index} <= {(near.text, near.distance) for near in few}
     assert {near.text for near in few if len(near.text) > 5 and len(wanted) > 5} <= {near.text for near in index}
@@ -74,7 +75,7 @@ def test_what_sounds_alike_has_one_key() -> None:
 
 
 def test_a_file_has_what_was_written(tmp_path: Path) -> None:
-    write(tmp_path / "v.bin", {"names": arrays_of(NAMES), "words": arrays_of({})})
+    write(tmp_path / "v.bin", {"names": arrays_of(grouped(NAMES)), "words": arrays_of(grouped({}))})
 
     arrays = read(tmp_path / "v.bin")
 
@@ -91,7 +92,7 @@ def test_a_damaged_file_is_no_vocabulary(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_half_a_file_is_no_vocabulary(tmp_path: Path) -> None:
-    write(tmp_path / "v.bin", {"names": arrays_of(NAMES)})
+    write(tmp_path / "v.bin", {"names": arrays_of(grouped(NAMES))})
     whole = (tmp_path / "v.bin").read_bytes()
     (tmp_path / "v.bin").write_bytes(whole[: len(whole) // 2])
 

@@ -45,6 +45,15 @@ async def test_a_namesake_that_hardly_anybody_knows_does_not_precede_the_sequels
     assert (await shelf.ids("rocky")).index("r9") > 2
 
 
+async def test_however_many_have_the_name_all_are_found_and_the_best_known_come_first(tmp_path: Path) -> None:
+    named = [title(f"n{number}", "Home", 1990 + number, popularity=99 - number) for number in range(40)]
+    async with open_world(tmp_path, [*named, title("m1", "Home 2", 1999, popularity=99)]) as world:
+        found = await world.ids("home", limit=50)
+
+    assert found[:20] == [f"n{number}" for number in range(20)]
+    assert sorted(found) == sorted(["m1", *(f"n{number}" for number in range(40))])
+
+
 async def test_other_namesakes_precede_longer_names(shelf: World) -> None:
     assert (await shelf.ids("emma"))[:3] == ["e1", "e2", "e3"]
 

@@ -49,6 +49,12 @@ async def test_the_first_question_after_the_start_finds_what_is_in_the_catalogue
     assert "hint" not in found
 
 
+async def test_the_health_of_the_gateway_says_whether_the_index_is_up_to_date(gateway: Gateway) -> None:
+    details = (await gateway.health())["details"]["search"]
+
+    assert details == {"status": "ok", "index": "up to date", "titles": len(FILMS)}
+
+
 async def test_the_tools_answer_through_the_gateway(gateway: Gateway) -> None:
     candidates = (await ask(gateway, "resolve_title", name="Dune"))["candidates"]
     titles = (await ask(gateway, "get_titles", ids=["tt0087182"]))["items"]

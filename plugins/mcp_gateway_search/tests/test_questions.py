@@ -30,7 +30,7 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]
         parsed = [parse_line(line) for line in lines]
     records = [SourceRecord("jsonl", title.key, title.facts, own_id=title.own_id) for title in parsed]
     async with open_world(tmp_path_factory.mktemp("real"), records) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
         yield world
 
 

@@ -39,7 +39,7 @@ async def corrected(world: World, query: str) -> str | None:
 
 async def test_a_large_catalogue_gets_a_file_and_misspelt_names_are_found_with_it(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
 
         assert len(files(world)) == 1
         assert await corrected(world, "goodfelas") == "goodfellas"
@@ -54,10 +54,10 @@ async def people(world: World, query: str) -> tuple[Mention, ...]:
 
 async def test_titles_added_later_are_known_before_the_file_is_renewed(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
         (first,) = files(world)
         await world.put(title("tt9999999", "Zanzibar Nights", 2026, cast=["Somebody New"]))
-        await world.keeper.renew_vocabulary()
+        await world.build()
 
         assert files(world) == [first]
         assert await corrected(world, "zanzibra nights") == "zanzibar nights"
@@ -66,10 +66,10 @@ async def test_titles_added_later_are_known_before_the_file_is_renewed(tmp_path:
 
 async def test_many_changes_renew_the_file_and_remove_the_old_one(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
         (first,) = files(world)
         await world.put(*(title(f"tt77777{number:02}", f"Another Title {number}", 2000) for number in range(12)))
-        await world.keeper.renew_vocabulary()
+        await world.build()
 
         (second,) = files(world)
         assert second != first
@@ -78,7 +78,7 @@ async def test_many_changes_renew_the_file_and_remove_the_old_one(tmp_path: Path
 
 async def test_a_small_catalogue_needs_no_file(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY[:5]) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
 
         assert files(world) == []
         assert await corrected(world, "the dakr knight") == "the dark knight"
@@ -86,19 +86,19 @@ async def test_a_small_catalogue_needs_no_file(tmp_path: Path) -> None:
 
 async def test_a_damaged_file_costs_corrections_until_it_is_renewed_and_nothing_else(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
         files(world)[0].write_bytes(b"damaged")
 
         assert await corrected(world, "goodfelas") is None
         assert await world.ids("goodfellas") == ["tt0099685"]
 
-        await world.keeper.renew_vocabulary()
+        await world.build()
         assert await corrected(world, "goodfelas") == "goodfellas"
 
 
 async def test_another_process_uses_the_same_file(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
         other = await world_of(world.catalog, tmp_path)
 
         assert await corrected(other, "goodfelas") == "goodfellas"
@@ -108,7 +108,7 @@ async def test_a_reader_takes_up_the_renewed_vocabulary(tmp_path: Path) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
         assert (await world.search("zanzibra nights")).query.corrected != "zanzibar nights"
         await world.put(title("tt9999999", "Zanzibar Nights", 2026))
-        await world.keeper.renew_vocabulary()
+        await world.build()
 
         assert (await world.search("zanzibra nights")).query.corrected == "zanzibar nights"
 
@@ -118,7 +118,7 @@ async def test_a_large_catalogue_is_loaded_before_the_first_misspelt_query(
 ) -> None:
     monkeypatch.setattr(reader, "WARM_UP_AFTER_SECONDS", 0)
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
         warm = QueryReader(world.index, Lexicon.read())
         await warm.warm_up()
 
@@ -149,7 +149,7 @@ async def test_a_small_catalogue_loads_nothing_beforehand(tmp_path: Path, monkey
 )  # fmt: skip
 async def test_hostile_queries_are_understood_with_a_file(tmp_path: Path, query: str) -> None:
     async with open_world(tmp_path, LIBRARY) as world:
-        await world.keeper.renew_vocabulary()
+        await world.build()
 
         result = await world.search(query)
 
@@ -162,15 +162,14 @@ async def test_one_title_is_found_with_an_error(tmp_path: Path) -> None:
         assert await world.ids("nothing like it") == []
 
 
-async def test_a_large_index_without_a_file_looks_through_its_commonest_words_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Until the file is written, each misspelt query is held against them one by one."""
-    monkeypatch.setattr(vocabulary, "MOST_WORDS_WITHOUT_FILE", 1)
-    records = [title(f"tt{number}", f"Castle {word}", 2000) for number, word in enumerate(("walls", "doors", "halls"))]
-    async with open_world(tmp_path, records) as world:
-        loaded = await vocabulary.VocabularyShelf(world.index).current(5)
+async def test_words_of_a_large_index_are_not_read_before_its_file_is_written(tmp_path: Path) -> None:
+    """They are very many, and while it is built each commit would have them read anew."""
+    async with open_world(tmp_path, [title(f"tt{number}", f"Castle {number}", 2000) for number in range(12)]) as world:
+        before = await vocabulary.VocabularyShelf(world.index).current(5)
+        await world.build()
+        after = await vocabulary.VocabularyShelf(world.index).current(5)
 
-        assert loaded is not None
-        assert [near.text for near in loaded.words.nearest("castel", most_edits=2)] == ["castle"]
-        assert not loaded.words.nearest("door", most_edits=2)
+    assert before is not None
+    assert after is not None
+    assert not before.words.nearest("castel", most_edits=2)
+    assert [near.text for near in after.words.nearest("castel", most_edits=2)] == ["castle"]

@@ -24,6 +24,7 @@ from mcp_gateway.catalog.store import Catalog, SourceRecord
 from mcp_gateway.clock import SystemClock
 from mcp_gateway.storage.engine import open_database
 from mcp_gateway.storage.migrations import CORE_BRANCH, migrate
+from mcp_gateway_search.building import build
 from mcp_gateway_search.index import TitleIndex
 from mcp_gateway_search.index_folder import IndexFolder
 from mcp_gateway_search.keeper import IndexKeeper
@@ -118,6 +119,11 @@ class World:
         """Import titles and let the index have them."""
         await self.catalog.import_records(records)
         assert await self.keeper.catch_up()
+
+    async def build(self) -> None:
+        """What the keeper has another process do, done here."""
+        assert await build(self.catalog, self.index.folder.root)
+        self.index.refresh()
 
     async def search(self, query: str = "", filters: dict[str, Any] | None = None, **params: Any) -> SearchResult:
         """Ask `search_titles`."""

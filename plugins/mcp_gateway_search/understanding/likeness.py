@@ -83,6 +83,8 @@ def near_of(wanted: str, text: str, distance: int, known: tuple[int, float]) -> 
 def likeliest(found: Iterable[Near], wanted: str, limit: int) -> list[Near]:
     """The best of them."""
     best = sorted(found, key=lambda near: near.cost)[: limit + 3]
+    if len(best) < 2:
+        return best
     sound = sound_of(wanted)
     costs = {near.text: near.cost - _SOUND_EDITS * (sound_of(near.text) == sound) for near in best}
     return sorted(best, key=lambda near: costs[near.text])[:limit]

@@ -71,6 +71,9 @@ _RATING = (
     re.compile(rf"\b{_VALUE} or (?:more|higher|above|better) on (imdb)\b"),
 )
 
+_DIGIT = re.compile(r"\d")
+# Of what is said without digits, one of these is a part.
+_NUMBER_WORDS = frozenset((*_DECADE_WORDS, "hour", "hours", "minute", "minutes"))
 _ANY_YEAR = re.compile(_YEAR)
 # Without one of these words there is no running time, no rating.
 _TIME_HINTS = frozenset(("hour", "hours", "hr", "hrs", "h", "minute", "minutes", "min", "mins", "m"))
@@ -106,7 +109,7 @@ class Numbers:
 def take_numbers(text: QueryText) -> Numbers:
     """Take what numbers say from the text."""
     found = Numbers()
-    if not any(character.isdigit() for character in text.left) and not _has_number_word(text.left):
+    if not _DIGIT.search(text.left) and not text.had_any(_NUMBER_WORDS):
         return found
     if text.had_any(_TIME_HINTS):
         _take_times(text, found)
@@ -114,10 +117,6 @@ def take_numbers(text: QueryText) -> Numbers:
         _take_ratings(text, found)
     _take_years(text, found)
     return found
-
-
-def _has_number_word(text: str) -> bool:
-    return any(word in text for word in (*_DECADE_WORDS, "hour", "minute"))
 
 
 def _take_times(text: QueryText, found: Numbers) -> None:

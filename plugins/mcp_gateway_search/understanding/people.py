@@ -96,7 +96,7 @@ def take_misspelt_people(
 ) -> list[Mention]:
     """Take names that are nearly those of known people: after a cue, or with a word that no title has."""
     more: list[Mention] = []
-    for row in islice(list(_suspects(text, found, knows_word)), _MOST_SUSPECTS):
+    for row in islice(_suspects(text, found, knows_word), _MOST_SUSPECTS):
         written = " ".join(token.word for token in row)
         start, end = row[0].start, row[-1].end
         if any(mention.start < end and start < mention.end for mention in more):
@@ -112,14 +112,38 @@ def take_misspelt_people(
 
 def _possible_rows(tokens: Sequence[Token], possible: Possible | None) -> dict[int, list[Sequence[Token]]]:
     """By place the rows of words that may be a name, the longest first."""
-    rows = [(place, row) for place in range(len(tokens)) for row in _rows(tokens, place)]
-    rows = [(place, row) for place, row in rows if len(row) > 1 or _may_stand_alone(tokens, place)]
-    likely = possible([_written(row) for _, row in rows]) if possible and rows else [True] * len(rows)
+    rows = list(_written_rows(tokens))
+    names = [name for _, _, name in rows]
+    likely = _likely(names, possible) if possible and rows else [True] * len(rows)
     by_place: dict[int, list[Sequence[Token]]] = {}
-    for (place, row), is_likely in zip(rows, likely, strict=True):
-        if is_likely or row[-1].word.endswith("s"):  # "ridley scotts"
-            by_place.setdefault(place, []).append(row)
+    for (place, stop, _), is_likely in zip(rows, likely, strict=True):
+        if is_likely:
+            by_place.setdefault(place, []).insert(0, tokens[place:stop])
     return by_place
+
+
+def _likely(names: Sequence[str], possible: Possible) -> list[bool]:
+    """Of each row whether it may be a name, or one and an "s": "ridley scotts"."""
+    bare = {name: name[:-1] for name in names if name.endswith("s")}
+    asked = [*names, *bare.values()]
+    likely = dict(zip(asked, possible(asked), strict=True))
+    return [likely[name] or (name in bare and likely[bare[name]]) for name in names]
+
+
+def _written_rows(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
+    """Where words in a row that may be a name begin and end, and how they are written; the shorter first."""
+    for place, token in enumerate(tokens):
+        if token.barrier or token.word in FILLERS:
+            continue
+        name = token.word
+        if _may_stand_alone(tokens, place):
+            yield place, place + 1, name
+        for stop, other in enumerate(tokens[place + 1 : place + _LONGEST_NAME], place + 2):
+            if other.barrier:
+                break
+            name = f"{name} {other.word}"
+            if other.word not in FILLERS:
+                yield place, stop, name
 
 
 def _may_stand_alone(tokens: Sequence[Token], place: int) -> bool:
@@ -147,7 +171,7 @@ def _mention(
 
 
 def _written(row: Sequence[Token]) -> str:
-    return " ".join(token.word for token in row)
+    return " ".join([token.word for token in row])
 
 
 def _rows(tokens: Sequence[Token], place: int) -> Iterator[Sequence[Token]]:

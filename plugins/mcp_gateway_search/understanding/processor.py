@@ -105,9 +105,10 @@ class QueryProcessor:
 
     def understand(self, query: str, misspelt: MisspeltNames | None) -> Understanding:
         """What a query means. Without `misspelt` only what is written right is recognised."""
-        exact = self.exact(query)
-        if exact is not None:
-            return exact
+        return self.exact(query) or self.inexact(query, misspelt)
+
+    def inexact(self, query: str, misspelt: MisspeltNames | None) -> Understanding:
+        """What a query means that is not exactly a name."""
         words, _ = words_of(query)
         name = " ".join(words)
         if self._is_person(words):

@@ -101,9 +101,10 @@ def _pay(found: Slots, match: re.Match[str]) -> bool:
 
 def _take_phrases(text: QueryText, lexicon: Lexicon, found: Slots) -> None:
     reached = 0
-    for phrase, start, end in list(text.phrases(lexicon.longest, begin_with=lexicon.first_words)):
-        slot = lexicon.slots.get(phrase)
-        if start < reached or slot is None or not _use(text, lexicon, found, slot, phrase, start):
+    phrases = list(text.phrases(lexicon.slots, longest=lexicon.longest, begin_with=lexicon.first_words))
+    for phrase, start, end in phrases:
+        slot = lexicon.slots[phrase]
+        if start < reached or not _use(text, lexicon, found, slot, phrase, start):
             continue
         stop = _after_noise(text, end) if slot == "languages" else end
         begin = _before_cue(text, start) if slot in {"platforms", "regions", "languages"} else start

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
 
 from mcp_gateway.catalog.models import normalise_name
 
@@ -34,9 +35,8 @@ FILLERS = frozenset((
 ))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word and where it stands. `barrier`: something has been taken from here."""
+class Token(NamedTuple):
+    """A word and where it stands."""
 
     word: str
     start: int
@@ -44,7 +44,7 @@ class Token:
 
     @property
     def barrier(self) -> bool:
-        """Whether this is a gap and no word."""
+        """Whether this is a gap, from which something has been taken, and no word."""
         return self.word[0] == _BARRIER
 
 
@@ -79,7 +79,7 @@ class QueryText:
     def tokens(self) -> list[Token]:
         """The words that are left, and barriers."""
         if self._tokens_of != self.left:
-            self._tokens = [Token(found[0], found.start(), found.end()) for found in _TOKEN.finditer(self.left)]
+            self._tokens = [Token(found[0], *found.span()) for found in _TOKEN.finditer(self.left)]
             self._tokens_of = self.left
         return self._tokens
 
@@ -95,26 +95,28 @@ class QueryText:
             if word not in FILLERS and word not in silent
         ]
 
-    def phrases(self, longest: int, *, begin_with: Container[str]) -> Iterator[tuple[str, int, int]]:
-        """Every row of up to so many words that crosses no barrier, from the left, the longest first.
+    def phrases(
+        self, known: Container[str], *, longest: int, begin_with: Container[str]
+    ) -> Iterator[tuple[str, int, int]]:
+        """Every known row of words that crosses no barrier and where it stands, from the left, the longest first.
 
         Args:
-            begin_with: Only rows that begin with one of these words.
+            longest: The most words that a known one has.
+            begin_with: The words that known ones begin with.
         """
         tokens = self.tokens()
         for first, token in enumerate(tokens):
             if token.word not in begin_with:
                 continue
-            rows = list(_rows(tokens, first, longest))
-            for row in reversed(rows):
-                yield " ".join(token.word for token in row), row[0].start, row[-1].end
+            row = list(takewhile(_is_word, tokens[first : first + longest]))
+            for count in range(len(row), 0, -1):
+                phrase = " ".join([word for word, _, _ in row[:count]])
+                if phrase in known:
+                    yield phrase, token.start, row[count - 1].end
 
 
-def _rows(tokens: list[Token], first: int, longest: int) -> Iterator[list[Token]]:
-    for end in range(first + 1, min(len(tokens), first + longest) + 1):
-        if tokens[end - 1].barrier:
-            return
-        yield tokens[first:end]
+def _is_word(token: Token) -> bool:
+    return token.word[0] != _BARRIER
 
 
 def fold(query: str) -> str:

@@ -7,7 +7,8 @@ list only that stretch is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,7 @@ _BUCKETS = 1 << 16
 _MULTIPLIERS = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35)
 _SHIFT = 16
 _MASK = 0xFFFFFFFF
-# Built in so many parts, to need that much less memory at once.
-_PARTS = 16
+# Built from so many at a time, to need little memory at once.
 _TEXTS_AT_ONCE = 50_000
 
 # So many of the strings that share most trigrams have their distance computed.
@@ -127,68 +127,96 @@ def _repeated(numbers: NDArray[np.uint32], enough: int) -> tuple[NDArray[np.uint
     return often[starts], counts - starts + (enough - 1)
 
 
-def arrays_of(strings: Known) -> dict[str, NDArray[np.generic]]:
+def arrays_of(strings: Iterable[Known]) -> dict[str, NDArray[np.generic]]:
     """What a `TrigramIndex` is read from.
 
     Args:
-        strings: Of each string its kinds, as bits, and its popularity from 0 to 1.
+        strings: Those of one length at a time, the shortest first; of each its kinds, as bits, and its popularity
+            from 0 to 1.
     """
-    texts = sorted((text for text in strings if 0 < len(text) <= MAX_CHARS), key=len)
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    sizes = np.fromiter((len(text.encode()) for text in texts), np.int64, len(texts))
-    postings, lists = _postings(texts, lengths)
-    return {
-        "text": np.frombuffer("".join(texts).encode(), np.uint8),
-        "starts": _sums(sizes).astype(np.uint32),
-        "kinds": np.fromiter((strings[text][0] for text in texts), np.uint8, len(texts)),
-        "popularity": np.fromiter((round(strings[text][1] * POPULARITY_STEPS) for text in texts), np.uint8, len(texts)),
-        "by_length": np.searchsorted(lengths, np.arange(MAX_CHARS + 2)).astype(np.uint32),
-        "postings": postings,
-        "lists": lists,
-    }
+    columns = _Columns()
+    for group in strings:
+        for start in range(0, len(group), _TEXTS_AT_ONCE):
+            columns.add(dict(islice(group.items(), start, start + _TEXTS_AT_ONCE)))
+    return columns.arrays()
 
 
-def _postings(texts: Sequence[str], lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """The numbers of the strings that have each trigram, ascending, and where each list begins."""
-    counts = lengths + 1  # of trigrams: a string is read with two spaces before and one behind it
-    chunks = range(0, len(texts), _TEXTS_AT_ONCE)
-    some = [_trigrams(texts[at : at + _TEXTS_AT_ONCE], counts[at : at + _TEXTS_AT_ONCE]) for at in chunks]
-    grams = np.concatenate(some) if some else np.zeros(0, np.uint16)
-    numbers = np.repeat(np.arange(len(texts), dtype=np.uint32), counts)
-    parts = [_sorted_part(grams, numbers, part) for part in range(_PARTS)]
-    listed = np.concatenate([counted for _, counted in parts])
-    return np.concatenate([postings for postings, _ in parts]), _sums(listed).astype(np.uint32)
+class _Columns:
+    """Collects the arrays, part by part."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._sizes: list[NDArray[np.uint16]] = [np.zeros(0, np.uint16)]
+        self._kinds, self._popularity = bytearray(), bytearray()
+        self._of_length = np.zeros(MAX_CHARS + 1, np.int64)
+        self._grams: list[NDArray[np.uint16]] = []
+
+    def add(self, strings: Known) -> None:
+        """Take in strings of one length."""
+        texts = list(strings)
+        length = len(texts[0])
+        if not 0 < length <= MAX_CHARS:
+            return
+        encoded = [text.encode() for text in texts]
+        self._text += b"".join(encoded)
+        self._sizes.append(np.fromiter(map(len, encoded), np.uint16, len(texts)))
+        self._kinds += bytes(kinds for kinds, _ in strings.values())
+        self._popularity += bytes(round(popularity * POPULARITY_STEPS) for _, popularity in strings.values())
+        self._of_length[length] += len(texts)
+        self._grams.append(_trigrams(texts))
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All of them."""
+        postings, lists = self._postings()
+        return {
+            "text": np.frombuffer(self._text, np.uint8),
+            "starts": _sums(np.concatenate(self._sizes)).astype(np.uint32),
+            "kinds": np.frombuffer(self._kinds, np.uint8),
+            "popularity": np.frombuffer(self._popularity, np.uint8),
+            "by_length": _sums(self._of_length).astype(np.uint32),
+            "postings": postings,
+            "lists": lists,
+        }
+
+    def _postings(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """The numbers of the strings that have each trigram, ascending, and where each list begins."""
+        counts = np.zeros(_BUCKETS, np.int64)
+        for grams in self._grams:
+            counts += np.bincount(_each_once(grams)[0], minlength=_BUCKETS)
+        lists = _sums(counts)
+        postings = np.empty(int(lists[-1]), np.uint32)
+        ends, first = lists[:-1].copy(), 0
+        for grams in self._grams:
+            present, numbers = _each_once(grams)
+            counts = np.bincount(present, minlength=_BUCKETS)
+            # Behind what is in each list already; `present` is sorted, so its own lists follow one another too.
+            postings[np.arange(len(present)) + (ends - _sums(counts)[:-1])[present]] = numbers + np.uint32(first)
+            ends += counts
+            first += len(grams)
+        return postings, lists.astype(np.uint32)
 
 
-def _trigrams(texts: Sequence[str], counts: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """The hashed trigrams of each string, one after the other."""
+def _trigrams(texts: Sequence[str]) -> NDArray[np.uint16]:
+    """The hashed trigrams of strings of one length, a row each. They are read with two spaces before, one behind."""
     letters = np.frombuffer("".join([f"  {text} " for text in texts]).encode("utf-32-le"), np.uint32)
-    grams = np.zeros(len(letters), np.uint32)
+    rows = letters.reshape(len(texts), -1)
+    grams = np.zeros((len(texts), rows.shape[1] - 2), np.uint32)
     for place, multiplier in enumerate(_MULTIPLIERS):
-        grams[:-2] += letters[place : len(letters) - 2 + place] * np.uint32(multiplier)
-    whole = np.ones(len(letters), np.bool_)
-    ends = _sums(counts + 2)[1:]
-    whole[ends - 1] = whole[ends - 2] = False  # these reach into the next string
-    return (grams[whole] >> np.uint32(_SHIFT)).astype(np.uint16)
+        grams += rows[:, place : place + grams.shape[1]] * np.uint32(multiplier)
+    return (grams >> np.uint32(_SHIFT)).astype(np.uint16)
 
 
-def _sorted_part(
-    grams: NDArray[np.uint16], numbers: NDArray[np.uint32], part: int
-) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """The lists of a part of the trigrams, and how long each is. Sorting numbers of 16 bits takes no comparisons."""
-    size = _BUCKETS // _PARTS
-    here = grams // size == part
-    grams, numbers = grams[here], numbers[here]
-    order = np.argsort(grams, kind="stable")
-    grams, numbers = grams[order], numbers[order]
-    first = np.ones(len(grams), np.bool_)
-    first[1:] = (grams[1:] != grams[:-1]) | (numbers[1:] != numbers[:-1])
-    counts = np.bincount(grams[first] - np.uint16(part * size), minlength=size)
-    return numbers[first], counts
+def _each_once(grams: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    """The trigrams sorted, and in which row each is; once where a row has it several times."""
+    order = np.argsort(grams, axis=None, kind="stable")  # of 16 bits: this takes no comparisons
+    listed, rows = grams.ravel()[order], (order // grams.shape[1]).astype(np.uint32)
+    first = np.ones(len(listed), np.bool_)
+    first[1:] = (listed[1:] != listed[:-1]) | (rows[1:] != rows[:-1])
+    return listed[first], rows[first]
 
 
-def _sums(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+def _sums(lengths: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)))
 
 
 def _grams_of(text: str) -> list[int]:

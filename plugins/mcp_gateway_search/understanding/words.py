@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mcp_gateway.catalog.models import normalise_name
 
@@ -35,6 +36,7 @@ class Reading:
         return " ".join(self.words)
 
 
+@lru_cache(maxsize=64)
 def words_of(query: str) -> tuple[tuple[str, ...], int]:
     """The folded words of a query, and how many more there were that are not used."""
     words = [word[:MAX_WORD_CHARS] for word in normalise_name(query).split()]

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
 
+from mcp_gateway.background import BackgroundJobs
 from mcp_gateway.catalog.events import TitleChanged
 from mcp_gateway.catalog.models import TitleId
+from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.clock import SystemClock
 from mcp_gateway_suggest import keeper as keeping
 from mcp_gateway_suggest.index import SuggestIndex
-from mcp_gateway_suggest.index_folder import IndexFolder
+from mcp_gateway_suggest.index_folder import IndexFolder, Manifest
 from mcp_gateway_suggest.segment import Segment
 from mcp_gateway_suggest.segment_file import BadSegment
 from mcp_gateway_suggest.tests.world import FILMS, World, draft, index_of, open_world, title
@@ -65,7 +69,7 @@ async def running(world: World) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until it holds."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not condition():  # noqa: ASYNC110 - what another process does sets no event
             await anyio.sleep(0.005)
 
@@ -149,15 +153,44 @@ async def test_while_a_big_catalogue_is_built_for_the_first_time_part_of_it_is_f
     monkeypatch.setattr(keeping, "MAX_ADDED_TITLES", 5)
     seen: list[list[str]] = []
 
-    async def rebuilt(self: keeping.IndexKeeper, version: object) -> object:
+    async def rebuilt(self: keeping.IndexKeeper) -> Manifest:
         seen.append([item.id for item in self._index.suggest("dark k", 5)])
-        return await original(self, version)  # type: ignore[arg-type]
+        return await original(self)
 
     original = keeping.IndexKeeper._rebuilt
     monkeypatch.setattr(keeping.IndexKeeper, "_rebuilt", rebuilt)
     async with open_world(tmp_path, FILMS) as world:
         assert seen == [["tt01"]]
         assert world.ids("lord of") == ["tt17"]
+
+
+async def test_when_the_process_that_builds_is_killed_the_old_index_serves_until_another_has_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "MAX_ADDED_TITLES", 5)
+    async with open_world(tmp_path, FILMS) as world, BackgroundJobs(SystemClock()) as jobs:
+        await world.catalog.import_records([title(f"n{number}", f"Novelty {number}") for number in range(30)])
+        with monkeypatch.context() as patch:
+            patch.setattr(world.catalog, "elsewhere", partial(killed, world.catalog))
+            jobs.for_plugin("suggest").start(world.keeper.run, name="index")
+            await until(lambda: bool(jobs.health()[0].failures))
+
+            assert (jobs.health()[0].state, jobs.health()[0].last_error) == ("retrying", "EndedEarly")
+            assert world.ids("dark k")[0] == "tt01"
+            assert (await world.keeper.health())["index"] == "behind"
+
+        await until(lambda: world.ids("novelty 29") == ["n29"])
+        assert (await world.keeper.health())["index"] == "up to date"
+
+
+async def killed(catalog: Catalog, _: object) -> None:
+    """Work in another process that is killed at once."""
+    await Catalog.elsewhere(catalog, kill_itself)
+
+
+async def kill_itself(_: Catalog) -> None:
+    """End as when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def test_an_emptied_catalogue_is_another_one(tmp_path: Path) -> None:
