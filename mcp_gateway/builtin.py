@@ -15,7 +15,7 @@ from mcp_gateway.plugin_discovery import Plugin
 OPERATE = frozenset({"gateway:read"})
 
 
-class PluginState(BaseModel):
+class PluginState(BaseModel, defer_build=True):
     """One plugin."""
 
     name: str
@@ -25,7 +25,7 @@ class PluginState(BaseModel):
     reason: str | None = Field(None, description="Why it does not run.")
 
 
-class PluginStates(BaseModel):
+class PluginStates(BaseModel, defer_build=True):
     """All plugins."""
 
     plugins: list[PluginState]
@@ -34,7 +34,7 @@ class PluginStates(BaseModel):
 class Health(BaseModel):
     """How the gateway fares."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     status: str = Field(description="ok, degraded or draining.")
 
 

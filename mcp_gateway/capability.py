@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel
@@ -40,12 +41,12 @@ class Route:
         return variables_of(self.path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Capability:
     """One operation. Build it with `capability()`.
 
     Attributes:
-        params: The model of the parameters; None when `input_schema` was given and the handler takes a dict.
+        params: The model of the parameters; None when `given_schema` describes them and the handler takes a dict.
         result: The model of the result, or None when the handler returns `Content`.
         tool: Whether it is offered as a tool.
         uri: The resource's URI, or URI template (RFC 6570).
@@ -58,8 +59,7 @@ class Capability:
     handler: Handler
     params: type[BaseModel] | None
     result: type[BaseModel] | None
-    input_schema: Mapping[str, Any]
-    output_schema: Mapping[str, Any] | None
+    given_schema: Mapping[str, Any] | None
     tool: bool
     uri: str | None
     mime_type: str | None
@@ -78,8 +78,28 @@ class Capability:
         """Whether the URI has variables."""
         return self.uri is not None and bool(variables_of(self.uri))
 
+    @cached_property
+    def input_schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the arguments."""
+        return input_schema_of(self.params) if self.given_schema is None else self.given_schema
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+    @cached_property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """JSON Schema of the result as it is sent; None when that is `Content`."""
+        return output_schema_of(self.result) if self.result else None
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether its schemas are made, and compiled, at their first use: pydantic is to build its models then too."""
+        return self.given_schema is None and _is_deferred(self.params, self.result)
+
+    @property
+    def parameters(self) -> Set[str]:
+        """The names of the arguments."""
+        return set(self.given_schema.get("properties", {})) if self.given_schema else _names(self.params)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """A prompt that users pick. Build it with `prompt()`."""
 
@@ -88,8 +108,12 @@ class Prompt:
     description: str
     handler: PromptHandler
     params: type[BaseModel] | None
-    input_schema: Mapping[str, Any]
     completions: Mapping[str, Completer]
+
+    @cached_property
+    def input_schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the arguments."""
+        return input_schema_of(self.params)
 
 
 def capability(
@@ -116,6 +140,7 @@ def capability(
 
     Types come from the handler's annotations, `async def handler(params: Model, call: Call) -> Model`;
     the description is its docstring. A handler without parameters takes `params: NoParams`.
+    Models with `defer_build=True` are described when somebody first asks, which the start does not wait for.
 
     Args:
         name: `verb_noun`, unique in the gateway.
@@ -147,8 +172,7 @@ def capability(
         handler=handler,
         params=params,
         result=result,
-        input_schema=input_schema if input_schema is not None else input_schema_of(params),
-        output_schema=output_schema_of(result) if result else None,
+        given_schema=input_schema,
         tool=tool,
         uri=uri,
         mime_type=mime_type or ("application/json" if result else None),
@@ -163,6 +187,8 @@ def capability(
         advanced=advanced,
     )
     _check(built)
+    if not built.is_deferred:
+        _ = built.input_schema, built.output_schema  # what has none is refused here
     return built
 
 
@@ -187,18 +213,20 @@ def prompt(
     unknown = set(completions or {}) - set(params.model_fields if params else ())
     if unknown:
         raise Definition(f"{name}: completes {sorted(unknown)}, which are not its arguments")
-    return Prompt(
+    built = Prompt(
         name=name,
         title=title or name.replace("_", " ").capitalize(),
         description=_description(name, handler, description),
         handler=handler,
         params=params,
-        input_schema=input_schema_of(params),
         completions=dict(completions or {}),
     )
+    if not _is_deferred(params):
+        _ = built.input_schema
+    return built
 
 
-class NoParams(BaseModel, frozen=True, extra="forbid"):
+class NoParams(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """For a handler that takes nothing."""
 
 
@@ -264,9 +292,19 @@ def _check(built: Capability) -> None:
         raise Definition(f"{built.name}: {built.uri!r} is not a URI")
     if built.destructive and built.read_only:
         raise Definition(f"{built.name}: cannot be both read-only and destructive")
-    fields = set(built.input_schema.get("properties", {}))
+    fields = built.parameters
     variables = {*variables_of(built.uri or ""), *(built.rest.variables if built.rest else ())}
     for name in sorted(variables - fields):
         raise Definition(f"{built.name}: variable {name!r} of its uri or route is not a parameter")
     for name in sorted(set(built.completions) - fields):
         raise Definition(f"{built.name}: completes {name!r}, which is not a parameter")
+
+
+def _names(model: type[BaseModel] | None) -> set[str]:
+    """The names of a model's fields as they are sent."""
+    fields = model.model_fields if model else {}
+    return {str(field.validation_alias or name) for name, field in fields.items()}
+
+
+def _is_deferred(*models: type[BaseModel] | None) -> bool:
+    return all(model is None or model.model_config.get("defer_build", False) for model in models)

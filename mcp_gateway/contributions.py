@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
@@ -20,15 +21,24 @@ if TYPE_CHECKING:
 _VARIABLE_NAMES = re.compile(r"(?<=[{?&/#.+,])[A-Za-z0-9_*]+(?=[},])")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registered:
-    """A capability, who brought it, and its compiled schemas."""
+    """A capability, who brought it, and its schemas, compiled at their first use."""
 
     plugin: str
     capability: Capability
-    input: Validator
-    output: Validator | None
     template: UriTemplate | None
+
+    @cached_property
+    def input(self) -> Validator:
+        """Validates arguments."""
+        return compile_schema(self.capability.input_schema)
+
+    @cached_property
+    def output(self) -> Validator | None:
+        """Validates results, where they have a schema."""
+        schema = self.capability.output_schema
+        return compile_schema(schema) if schema is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +94,13 @@ def _as_route(item: Any) -> BaseRoute:
 
 def _compile(plugin: str, capability: Capability) -> Registered:
     try:
-        return Registered(
-            plugin,
-            capability,
-            compile_schema(capability.input_schema),
-            compile_schema(capability.output_schema) if capability.output_schema is not None else None,
-            UriTemplate.parse(capability.uri) if capability.uri and capability.is_template else None,
-        )
+        template = UriTemplate.parse(capability.uri) if capability.uri and capability.is_template else None
+        registered = Registered(plugin, capability, template)
+        if not capability.is_deferred:
+            _ = registered.input, registered.output  # what cannot be compiled is refused here
     except (ValueError, InvalidUriTemplate) as error:
         raise Definition(f"{capability.name}: {error}") from None
+    return registered
 
 
 def keys_of(capability: Capability) -> list[str]:

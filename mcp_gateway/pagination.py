@@ -193,7 +193,7 @@ class Page(BaseModel):
     also be followed backwards adds `prev_cursor: str | None`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     total: int | None = Field(None, ge=0, description="Rows in the whole list.")
     total_unknown: str | None = Field(None, description="Why there is no total.")
@@ -215,7 +215,7 @@ class NumberedPage(BaseModel):
     No rows make no pages: `total_pages` is 0. A page behind the last one is empty, and its `prev_page` is the last.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     total: int = Field(ge=0, description="Rows in the whole list.")
     page: int = Field(ge=1, description="Number of this page, from 1.")
@@ -252,7 +252,7 @@ def offset_of(page: int, per_page: int) -> int:
 class Links(BaseModel):
     """Where the pages around this one are; those that do not exist, or are not known, are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     self: str | None = None
     first: str | None = None

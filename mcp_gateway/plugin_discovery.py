@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -68,9 +69,15 @@ def discover(plugins_dir: Path | None) -> list[Plugin]:
 
 
 def _installed(entry: EntryPoint) -> Plugin:
-    version = entry.dist.version if entry.dist else None
-    name = entry.dist.name if entry.dist else "?"
+    name, version = _package(entry.dist) if entry.dist else ("?", None)
     return Plugin(entry.name, f"installed with {name}", entry.load, version=version)
+
+
+@cache
+def _package(package: Distribution) -> tuple[str, str]:
+    """Name and version, for which a file is read and parsed; a package may bring many plugins."""
+    metadata = package.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def _in_folder(folder: Path) -> list[Plugin]:

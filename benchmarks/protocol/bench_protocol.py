@@ -20,7 +20,7 @@ from benchmarks.protocol import report
 from benchmarks.protocol.cases import CASES, Bench, Case, bench
 from benchmarks.protocol.footprint import cold_start, first_calls, growth_mb, idle_session_kb
 from benchmarks.protocol.measurement import Measurement
-from benchmarks.protocol.servers import Running, Server, install_peers, servers, small_peers
+from benchmarks.protocol.servers import Running, as_installed, install_peers, servers
 
 FOOTPRINTS = ("start", "idle-sse", "idle-http", "growth")
 # Left out unless asked for by name.
@@ -99,8 +99,7 @@ def _measure_footprints(options: argparse.Namespace, wanted: Sequence[str], fold
 
 
 def _measure_start(options: argparse.Namespace, wanted: Sequence[str], folder: Path) -> dict[str, Any]:
-    candidates: dict[str, Server] = {"ours": servers(profile="full")["ours"], **small_peers()}
-    chosen = {name: server for name, server in candidates.items() if name in wanted}
+    chosen = {name: server for name, server in as_installed().items() if name in wanted}
     data_dir, calls = options.data_dir or folder / "data", first_calls(chosen)
     for name, server in chosen.items():  # once for nothing: to compile, and to create an empty catalogue
         cold_start(server, data_dir, calls[name])

@@ -55,7 +55,7 @@ class Running:
             stdin=pipe,
             stdout=pipe,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "BENCHMARK_TOOLS": str(PLUGINS / "benchmark_tools")},
+            env=_environment(),
             bufsize=0,
         )
         if self.port:
@@ -112,20 +112,22 @@ class Running:
         self.close()
 
 
+def _environment() -> dict[str, str]:
+    """Ours, with what the tools of ours need. Installed programs are compiled, so nothing may keep Python from that."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "BENCHMARK_TOOLS": str(PLUGINS / "benchmark_tools")}
+
+
 def install_peers() -> None:
     """Install the others, unless they are there."""
     subprocess.run(["sh", PEERS / "install.sh"], check=True, stderr=subprocess.DEVNULL)
 
 
-def servers(profile: str = "benchmark_tools") -> dict[str, Server]:
-    """All that can be measured here, ours first.
-
-    Args:
-        profile: The tools of ours. By default those that the others have too; all plugins are loaded all the same.
-    """
+def servers() -> dict[str, Server]:
+    """All that can be measured here, ours first: it loads all its plugins, and offers what the others have."""
     python = frozenset({"stdio", "sse", "http", "modern"})
     found = [
-        Server("ours", python, _ours(profile)),
+        Server("ours", python, _ours),
         Server("MCPServer", python, _python("sdk", "sdk.py", "all")),
         Server("FastMCP", python, _python("fastmcp", "fastmcp_server.py", "all")),
     ]
@@ -137,22 +139,23 @@ def servers(profile: str = "benchmark_tools") -> dict[str, Server]:
     return {server.name: server for server in found}
 
 
-def small_peers() -> dict[str, Server]:
-    """The Python peers with a single tool: what starts fastest."""
+def as_installed() -> dict[str, Server]:
+    """Ours with what it brings, all of it offered; the Python peers with a single tool, which start fastest so."""
     stdio = frozenset({"stdio"})
     return {
+        "ours": Server("ours", stdio, lambda _, __, data_dir: [*_gateway(data_dir), "--profile", "full"]),
         "MCPServer": Server("MCPServer", stdio, _python("sdk", "sdk.py", "echo")),
         "FastMCP": Server("FastMCP", stdio, _python("fastmcp", "fastmcp_server.py", "echo")),
     }
 
 
-def _ours(profile: str) -> Callable[[str, int, Path], Sequence[str | Path]]:
-    def command(transport: str, port: int, data_dir: Path) -> Sequence[str | Path]:
-        own = Path(sys.executable).with_name("media-gateway")
-        http = ["--transport", "http", "--port", str(port)] if port else []
-        return [own, "serve", *http, "--data-dir", data_dir, "--plugins-dir", PLUGINS, "--profile", profile]
+def _ours(transport: str, port: int, data_dir: Path) -> Sequence[str | Path]:
+    http = ["--transport", "http", "--port", str(port)] if port else []
+    return [*_gateway(data_dir), *http, "--plugins-dir", PLUGINS, "--profile", "benchmark_tools"]
 
-    return command
+
+def _gateway(data_dir: Path) -> Sequence[str | Path]:
+    return [Path(sys.executable).with_name("media-gateway"), "serve", "--data-dir", data_dir]
 
 
 def _python(venv: str, script: str, tools: str) -> Callable[[str, int, Path], Sequence[str | Path]]:

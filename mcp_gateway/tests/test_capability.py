@@ -1,7 +1,10 @@
 """A capability is written once; what does not fit together is refused when it is written."""
 
+from collections.abc import Callable
+
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from mcp_gateway.call import Call
 from mcp_gateway.capability import Definition, NoParams, capability, prompt, variables_of
@@ -58,6 +61,44 @@ def test_a_handler_without_params_has_an_empty_closed_schema() -> None:
 
     assert built.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
     assert built.output_schema is None
+
+
+class Undescribable(BaseModel, extra="forbid"):
+    """No JSON can be one of these."""
+
+    name: str
+    call_me: Callable[[], None]
+
+
+class UndescribableLater(Undescribable, defer_build=True):
+    """The same, of which pydantic makes nothing before it is used."""
+
+
+async def use_now(params: Undescribable, call: Call) -> Content:
+    """Use it."""
+    return Content([])
+
+
+async def use_later(params: UndescribableLater, call: Call) -> Content:
+    """Use it."""
+    return Content([])
+
+
+def test_a_model_that_has_no_schema_is_refused_at_once() -> None:
+    with pytest.raises(PydanticInvalidForJsonSchema):
+        capability("use_it", use_now)
+
+
+def test_a_model_whose_building_is_deferred_is_described_when_somebody_asks() -> None:
+    built = capability("use_it", use_later, uri="media://x/{name}")
+
+    with pytest.raises(PydanticInvalidForJsonSchema):
+        _ = built.input_schema
+
+
+def test_variables_are_held_against_the_fields_of_a_model_whose_building_is_deferred() -> None:
+    with pytest.raises(Definition, match="variable 'nope'"):
+        capability("use_it", use_later, uri="media://x/{nope}")
 
 
 def test_a_schema_of_ones_own_is_kept_unchanged() -> None:

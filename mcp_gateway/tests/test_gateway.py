@@ -290,6 +290,33 @@ async def test_a_platform_key_is_registered_once(tmp_path: Path) -> None:
         assert gateway.plugins[1].reason == "the platform 'cinema' is registered already"
 
 
+@pytest.mark.parametrize("platforms_of_all", [True, False])
+async def test_of_plugins_that_are_not_to_start_the_platforms_are_there_if_wanted(
+    tmp_path: Path, *, platforms_of_all: bool
+) -> None:
+    said: list[str] = []
+    lent: list[str] = []
+
+    async def reads(services: Services) -> AsyncIterator[Any]:
+        lent.extend(services.platforms)
+        yield ()
+
+    async def lifespan() -> AsyncIterator[Any]:
+        said.append("started")
+        yield ()
+
+    normalizer = SimpleNamespace(key="tubi", name="Tubi")
+    other = plugin("other", lifespan, register_platforms=lambda: [normalizer])
+    gateway = Gateway(
+        settings(tmp_path), [other, plugin("reader", reads)], only={"reader"}, platforms_of_all=platforms_of_all
+    )
+    async with gateway.running():
+        states = {each.name: each.state for each in gateway.plugins}
+
+    assert (lent, said) == (["tubi"] if platforms_of_all else [], [])
+    assert states == {"other": "disabled", "reader": "running"}
+
+
 async def test_the_gateway_tells_of_its_plugins_and_health_as_resources(tmp_path: Path) -> None:
     async with Gateway(settings(tmp_path), [registers("good")]).running() as gateway:
         answers = {}
@@ -301,6 +328,17 @@ async def test_the_gateway_tells_of_its_plugins_and_health_as_resources(tmp_path
     health = answers["gateway://health"]
     assert health is not None
     assert health["status"] == "ok", json.dumps(health)
+
+
+async def test_every_schema_of_the_built_in_plugins_can_be_made_and_compiled(tmp_path: Path) -> None:
+    """They are not looked at before their first use."""
+    async with Gateway(settings(tmp_path, gateway={"strict_plugins": True})).running() as gateway:
+        registered = gateway.registry.capabilities()
+
+        assert any(each.capability.is_deferred for each in registered)
+        for each in registered:
+            assert each.input.is_valid({}) or each.capability.input_schema["required"]
+            assert (each.output is None) == (each.capability.result is None)
 
 
 async def test_instructions_name_only_tools_that_are_offered(tmp_path: Path) -> None:

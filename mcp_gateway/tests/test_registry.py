@@ -285,6 +285,22 @@ def test_a_plugin_may_register_something_else_later() -> None:
     assert [registered.capability.name for registered in registry.tools()] == ["find", "find_again", "find_more"]
 
 
+class Patterned(BaseModel, extra="forbid", regex_engine="python-re"):
+    """A parameter with a pattern that only Python knows."""
+
+    name: str = Field(pattern=r"\Ax\Z")
+
+
+async def find_pattern(params: Patterned, call: Call) -> Content:
+    """Find it."""
+    return Content([])
+
+
+def test_a_schema_that_cannot_be_compiled_is_refused() -> None:
+    with pytest.raises(Definition, match=r'find_pattern: .* is not a "regex"'):
+        registry_of(capability("find_pattern", find_pattern))
+
+
 def test_what_is_no_contribution_is_refused() -> None:
     with pytest.raises(Definition, match="yielded a str"):
         registry_of("find_it")

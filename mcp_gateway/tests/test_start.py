@@ -20,6 +20,11 @@ UNNEEDED = (
     "httpx",
     "httpx2",
     "jsonschema",
+    "mcp_gateway_ingestion.importing",
+    "mcp_gateway_ingestion.jsonl",
+    "mcp_gateway_ingestion.pollers.json_api",
+    "mcp_gateway_ingestion.starter_catalogue",
+    "mcp_gateway_ingestion.sync.run",
     "mcp.client",
     "mcp.server",
     "mcp_types",
@@ -56,8 +61,8 @@ def message(method: str, params: Any, request_id: int | None = None) -> bytes:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """A data folder with its tables made."""
-    assert media_gateway("db", "upgrade", data_dir=tmp_path).returncode == 0
+    """A data folder with its tables made and the starter catalogue in it."""
+    assert media_gateway("serve", data_dir=tmp_path).returncode == 0
     return tmp_path
 
 
@@ -76,6 +81,13 @@ def test_serving_over_stdio_imports_nothing_that_it_does_not_need(data_dir: Path
     modules = imported(served.stderr)
     assert "mcp_gateway_search.index" in modules
     assert [name for name in UNNEEDED if name in modules] == []
+
+
+def test_a_handshake_imports_nothing_that_only_calls_need(data_dir: Path) -> None:
+    served = media_gateway("serve", data_dir=data_dir, told=message("initialize", HELLO, 1))
+
+    assert b'"protocolVersion"' in served.stdout
+    assert imported(served.stderr).isdisjoint({"jsonschema_rs", *UNNEEDED})
 
 
 def test_help_imports_neither_the_gateway_nor_the_sdk(tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ async def test_an_answer_wakes_one_of_those_who_wait_not_all(monkeypatch: pytest
     "look",
     [
         lambda text: accepts({"accept": ",".join(text[i : i + 4] for i in range(0, len(text), 4))}, "text/html"),
-        lambda text: sse._session_id(f"session_id={text}".encode()),
+        lambda text: sse.session_in_query({"query_string": f"session_id={text}".encode()}),
         security._name_of,
     ],
     ids=["accept", "session_id", "host"],
