@@ -17,7 +17,7 @@ run: $(VENV)/.run
 	@$(BIN)/media-gateway serve --transport http $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.dev
-	@sh scripts/test_servers.sh
+	@sh scripts/test_servers.sh chromium chromium-driver
 	@sh scripts/test_clients.sh
 	@sh scripts/semantic.sh
 	$(BIN)/python -m pytest

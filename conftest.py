@@ -2,6 +2,12 @@
 
 import pytest
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the tests look for what can go wrong."""
+    parser.addoption("--family-histories", metavar="COUNT", type=int, default=40, help="Of a sign-in, on each store.")
+
+
 pytest_plugins = ["mcp_gateway.tests.servers"]
 
 

@@ -33,7 +33,17 @@ from mcp_gateway.errors import (
     Unavailable,
 )
 from mcp_gateway.hookspecs import PublicRoute, hookimpl
-from mcp_gateway.interfaces import Authenticator, Importers, IngestProgress, Retriever
+from mcp_gateway.interfaces import (
+    Authenticator,
+    Importers,
+    IngestProgress,
+    Retriever,
+    TokenKeyEntry,
+    TokenKeys,
+    UserEntry,
+    Users,
+    Withdrawal,
+)
 from mcp_gateway.pagination import Cursors, Keyset, Links, NumberedPage, Page, SortKey, link_header, links_of, offset_of
 from mcp_gateway.services import Services
 from mcp_gateway.skills import Skill, skill
@@ -84,8 +94,13 @@ __all__ = [
     "Skill",
     "SortKey",
     "Text",
+    "TokenKeyEntry",
+    "TokenKeys",
     "Unauthenticated",
     "Unavailable",
+    "UserEntry",
+    "Users",
+    "Withdrawal",
     "capability",
     "hookimpl",
     "link_header",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,15 @@ class IngestProgress:
     total: int | None
     records: int
     rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Offers of a platform in a region that were taken away; the region is empty where it was not known."""
+
+    platform: str
+    region: str
+    offers: int
 
 
 class Retriever(Protocol):
@@ -81,6 +91,7 @@ class Importers(Protocol):
         limit: int | None,
         on_progress: Callable[[IngestProgress], None],
         region: str | None = None,
+        observed_at: datetime | None = None,
     ) -> Mapping[str, Any]:
         """Take a source in.
 
@@ -90,6 +101,7 @@ class Importers(Protocol):
             limit: Records to read at most.
             on_progress: Called now and then.
             region: ISO 3166-1 alpha-2: where its offers hold, for files that do not say so themselves.
+            observed_at: When its offers were seen; None: when the file was written.
 
         Returns:
             The report: counts `read created updated unchanged rejected`, `seconds`, `complete` and more.
@@ -98,6 +110,97 @@ class Importers(Protocol):
             InvalidParams: There is no such source.
             Unavailable: The path cannot be read.
         """
+        ...
+
+    async def withdraw(
+        self, source: str, *, platform: str | None = None, region: str | None = None, dry_run: bool = False
+    ) -> Sequence[Withdrawal]:
+        """Take away the offers that a source told of; its titles stay.
+
+        Args:
+            source: A name of `sources`, or of an API that is asked.
+            platform: Only the offers of this platform.
+            region: Only those of this country, ISO 3166-1 alpha-2; empty: only those of no known country.
+            dry_run: Only say what would go.
+
+        Returns:
+            What went, by platform and region.
+
+        Raises:
+            InvalidParams: There are no such offers.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UserEntry:
+    """Somebody who can sign in.
+
+    Attributes:
+        is_operator: May grant what changes the gateway for everybody.
+    """
+
+    user_id: str
+    name: str
+    is_operator: bool
+    created_at: datetime
+
+
+class Users(Protocol):
+    """The people who can sign in. The auth plugin provides it; `media-gateway user` asks it.
+
+    Names are found whatever their case. What names nobody raises NotFound.
+    """
+
+    async def add(self, name: str, password: str, *, is_operator: bool = False) -> UserEntry:
+        """Add somebody.
+
+        Raises:
+            InvalidParams: The name or the password cannot be used.
+            Conflict: The name is taken.
+        """
+        ...
+
+    async def list(self) -> Sequence[UserEntry]:
+        """Everybody, by name."""
+        ...
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Give a new password; all sign-ins made with the old one end.
+
+        Raises:
+            InvalidParams: The password cannot be used.
+        """
+        ...
+
+    async def erase(self, name: str) -> int:
+        """Forget somebody and end their sign-ins; how many of those there were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKeyEntry:
+    """A key that signs tokens, has signed them, or will.
+
+    Attributes:
+        kid: Its id, in the head of every token that it signed.
+        signs_until: None: no other key is to follow yet.
+    """
+
+    kid: str
+    signs_from: datetime
+    signs_until: datetime | None
+
+
+class TokenKeys(Protocol):
+    """The keys that sign tokens. The auth plugin provides it; `media-gateway key` asks it."""
+
+    async def list(self) -> Sequence[TokenKeyEntry]:
+        """All that are kept, oldest first."""
+        ...
+
+    async def rotate(self) -> TokenKeyEntry:
+        """Make the next key, or name the one that waits for its turn already. Until then the present one signs."""
         ...
 
 
@@ -111,7 +214,7 @@ class Authenticator(Protocol):
         """Who sends the request, by its headers. The body is not to be read.
 
         Raises:
-            Unauthenticated: Nobody who may be let in; its challenge says how to sign in.
+            Unauthenticated: Nobody who may be let in; its headers say how to sign in.
             Unavailable: Nobody can tell now.
         """
         ...

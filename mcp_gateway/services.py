@@ -107,6 +107,7 @@ class Services:
             yielded; clients are told. Raises `Definition` as at the start, and then changes nothing.
         report_health: From now on `/readyz` and `gateway://health` ask this how the plugin fares: JSON values for those
             who run the gateway, `status` among them. What is not `ok` makes the gateway `degraded`.
+        address: Where the gateway listens for HTTP by its settings, e.g. `http://127.0.0.1:8765`.
         one_shot: The gateway runs for one command. Whoever gave it would rather wait than see half: bring what is
             derived up to date before being ready. And do not begin what nobody asked for, such as asking other servers.
     """
@@ -126,6 +127,7 @@ class Services:
     offer: Callable[[Iterable[Any]], None]
     report_health: Callable[[Callable[[], Awaitable[Mapping[str, Any]]]], None]
     lent: Lent
+    address: str = ""
     one_shot: bool = False
 
     def provide(self, interface: type[T], service: T) -> None:

@@ -207,6 +207,13 @@ def http_page(registered: Iterable[Registered]) -> Iterator[str]:
         ["`GET /healthz`", "200 while the process runs"],
         ["`GET /readyz`", "200 while it can serve, else 503; the state of each part, with reasons"],
         ["`GET /openapi.json`", "the REST routes as OpenAPI 3.1"],
+        ["`GET`, `POST /authorize`", "where people sign in, once `plugins.auth.enabled`, as what follows"],
+        ["`POST /token`, `/register`, `/revoke`, `/introspect`", "OAuth 2.1 (RFC 6749, 7591, 7009, 7662)"],
+        [
+            "`GET /.well-known/oauth-authorization-server`, `/.well-known/oauth-protected-resource`",
+            "their metadata (RFC 8414, 9728); the second also with the path of a face behind it, such as `/mcp`",
+        ],
+        ["`GET /.well-known/jwks.json`", "the keys that sign tokens"],
     ]
     yield from table(["path", "what"], own)
     yield """\

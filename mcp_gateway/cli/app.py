@@ -48,15 +48,18 @@ def command_line(*, only_serve: bool = False) -> typer.Typer:
 
 
 def _add_others(app: typer.Typer) -> None:
-    from mcp_gateway.cli import administration, doctor, ingest, operations
+    from mcp_gateway.cli import administration, doctor, ingest, keys, operations, users, withdraw
 
     app.command("tools")(operations.tools)
     app.command("call")(operations.call)
     app.command("ingest")(ingest.ingest)
+    app.command("withdraw")(withdraw.withdraw)
     app.command("doctor")(doctor.doctor)
     app.add_typer(administration.plugin_app, name="plugin")
     app.add_typer(administration.config_app, name="config")
     app.add_typer(administration.db_app, name="db")
+    app.add_typer(users.user_app, name="user")
+    app.add_typer(keys.key_app, name="key")
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,7 +93,7 @@ def _tell(error: BaseException) -> int:
     match error:
         case SystemExit(code=int(code)):  # whoever read our output has gone, e.g. `| head`
             return code
-        case KeyboardInterrupt():
+        case KeyboardInterrupt() | typer.Abort():  # the second where a question was not answered
             return 130
         case typer.TyperException():
             return _refuse(error)

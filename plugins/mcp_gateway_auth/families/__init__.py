@@ -1,0 +1,1 @@
+"""Token families: who signed in where, and which tokens are good."""
