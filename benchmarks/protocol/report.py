@@ -29,13 +29,14 @@ def print_case(case: Case, found: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def print_start(found: Mapping[str, Mapping[str, float]]) -> None:
-    """Times from spawning to the first answers."""
+    """Times from spawning to the first answers, and memory after the handshake and after the first answer."""
     print("\nstart, ours with all plugins, the others with one tool; first answer of ours <= 0.6 x FastMCP's")
     for name, one in found.items():
         print(
             f"  {name:17}initialize {one['initialize_ms']:6.0f} ms{_of(one, found, BASELINE, 'initialize_ms')}, "
             f"first answer {one['first_answer_ms']:6.0f} ms{_of(one, found, 'FastMCP', 'first_answer_ms')}, "
-            f"memory {one['memory_mb']:5.0f} MB{_of(one, found, 'FastMCP', 'memory_mb')}",
+            f"memory {one['started_mb']:5.1f} MB{_of(one, found, 'FastMCP', 'started_mb')}, "
+            f"then {one['memory_mb']:5.1f} MB{_of(one, found, 'FastMCP', 'memory_mb')}",
             flush=True,
         )
 
