@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from mcp_gateway.api import Authenticator, Capability, PublicRoute, Services, TokenKeys, Users, hookimpl
-from mcp_gateway.catalog.events import SignInRevoked
+from mcp_gateway.api import Capability, PublicRoute, Services, TokenKeys, Users, hookimpl
 
 from .families.keys_on_demand import KeysOnDemand
 from .resource.account import AccountTools
@@ -41,16 +40,6 @@ async def lifespan(services: Services, settings: AuthSettings) -> AsyncIterator[
         if not settings.enabled:
             yield tools
             return
-        # What signs, hashes and draws is loaded only where it is used.
-        from .resource.bearer import BearerAuthenticator
-        from .server.addresses import addresses_of
-        from .server.dpop import DpopProofs
-        from .server.opening import routes_of
+        from .opening import open_door  # with what signs, hashes and draws
 
-        opened, addresses = await people.sign_ins(), addresses_of(settings.issuer or services.address)
-        proofs = DpopProofs(services, services.cursors.keys_for("nonces of DPoP")[0])
-        bearer = BearerAuthenticator(opened.sign_ins, addresses, proofs)
-        services.events.subscribe(SignInRevoked, bearer.hear)
-        services.provide(Authenticator, bearer)
-        routes = routes_of(services, settings, addresses, opened)
-        yield [*tools, *(PublicRoute(route) for route in routes)]
+        yield [*tools, *(PublicRoute(route) for route in await open_door(services, settings, people))]

@@ -19,6 +19,14 @@ class AuthSettings(BaseModel):
         description="The gateway's public address, as `https://media.example`; it stands in every token. Empty: the "
         "address that it listens on.",
     )
+    external_issuer: str = Field(
+        "",
+        description="Another OpenID provider that signs people in, by the address in its tokens. Empty: the gateway "
+        "does so itself.",
+    )
+    external_audience: str = Field(
+        "", description="What that provider's tokens for the gateway are for (`aud`). Empty: the issuer with `/mcp`."
+    )
     families_url: str = Field(
         "",
         description="Where the state of sign-ins is kept: `redis://host:6379/0` (`rediss://` with TLS), a server that "
@@ -59,7 +67,7 @@ class AuthSettings(BaseModel):
         "last entry counts. Empty: there is no proxy.",
     )
 
-    @field_validator("issuer")
+    @field_validator("issuer", "external_issuer")
     @classmethod
     def _is_address(cls, value: str) -> str:
         return checked_issuer(value) if value else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from starlette.requests import Request
 
@@ -11,7 +12,6 @@ from mcp_gateway.catalog.events import SignInRevoked
 
 from ..families.errors import InvalidToken
 from ..families.models import Access
-from ..families.service import SignIns
 from ..server.addresses import FACES, Addresses
 from ..server.dpop import DpopProofs
 from ..server.oauth import OAuthError
@@ -22,11 +22,19 @@ MAX_TOKEN_CHARS = 8192
 INVALID_TOKEN = "invalid_token"  # noqa: S105 — the code of RFC 6750
 
 
+class AccessTokens(Protocol):
+    """Knows what a token opens."""
+
+    async def check(self, access_token: str) -> Access:
+        """What it opens. Raises InvalidToken, or StoreUnavailable when nobody can tell."""
+        ...
+
+
 class BearerAuthenticator:
     """Implements `Authenticator`. Tokens are taken from the Authorization header alone: addresses end up in logs."""
 
-    def __init__(self, sign_ins: SignIns, addresses: Addresses, proofs: DpopProofs) -> None:
-        self._sign_ins = sign_ins
+    def __init__(self, tokens: AccessTokens, addresses: Addresses, proofs: DpopProofs) -> None:
+        self._tokens = tokens
         self._addresses = addresses
         self._proofs = proofs
         self._listeners: list[Callable[[str], None]] = []
@@ -35,14 +43,14 @@ class BearerAuthenticator:
         """As `Authenticator`."""
         scheme, token = self._token(request)
         try:
-            access = await self._sign_ins.check(token)
+            access = await self._tokens.check(token)
         except InvalidToken:
             raise self._refusal(request, "The access token is not valid.", INVALID_TOKEN) from None
         if not self._addresses.is_ours(access.resource):
             raise self._refusal(request, "The access token is for another resource.", INVALID_TOKEN)
         if access.dpop_key is not None or scheme == "dpop":
             await self._check_proof(request, scheme, token, access)
-        return Caller(access.user_id, access.scopes, sign_in=access.family_id)
+        return Caller(access.user_id, access.scopes, sign_in=access.family_id or None)
 
     def challenge(self, request: Request, scopes: Collection[str]) -> str:
         """As `Authenticator`."""

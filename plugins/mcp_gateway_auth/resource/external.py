@@ -38,11 +38,13 @@ class ExternalIssuer:
 
     Args:
         issuer: Its address, as it stands in its tokens.
-        audience: What its tokens for this gateway are for.
+        audience: What its tokens for this gateway are for, as they say it.
+        resource: The gateway's own address.
         fetch: Gets its metadata and keys.
     """
 
-    def __init__(self, issuer: str, audience: str, fetch: GuardedFetch, clock: Clock) -> None:
+    def __init__(self, issuer: str, audience: str, resource: str, fetch: GuardedFetch, clock: Clock) -> None:
+        self._resource = resource
         self._issuer = issuer
         self._audience = audience
         self._fetch = fetch
@@ -82,7 +84,7 @@ class ExternalIssuer:
             user_id=str(claims["sub"]),
             client_id=str(claims.get("client_id", claims.get("azp", ""))),
             scopes=frozenset(scope for scope in scopes if isinstance(scope, str)),
-            resource=self._audience,
+            resource=self._resource,
             family_id="",
             generation=0,
             jti=str(claims.get("jti", "")),

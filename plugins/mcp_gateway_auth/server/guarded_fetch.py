@@ -75,6 +75,7 @@ class GuardedFetch:
         lookup: Finds the addresses of a host.
         allows: Whether an address may be asked.
         context: The certificates that are trusted; None: the usual ones.
+        max_bytes: A longer document is not read.
     """
 
     def __init__(
@@ -82,7 +83,10 @@ class GuardedFetch:
         lookup: Resolve = resolve,
         allows: Callable[[Address], bool] = is_public,
         context: ssl.SSLContext | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
+        self._max_bytes = max_bytes
         self._lookup = lookup
         self._allows = allows
         self._context = context
@@ -120,7 +124,7 @@ class GuardedFetch:
                 client,
                 client.stream("GET", url, headers=headers, extensions={"sni_hostname": parts.hostname}) as response,
             ):
-                return await _read(response)
+                return await _read(response, self._max_bytes)
         except httpx2.HTTPError as error:
             raise Unreachable(f"its server did not answer: {type(error).__name__}") from None
 
@@ -144,7 +148,7 @@ def checked(url: str) -> SplitResult:
     return parts
 
 
-async def _read(response: httpx2.Response) -> Fetched:
+async def _read(response: httpx2.Response, max_bytes: int) -> Fetched:
     if response.status_code == 429 or response.status_code >= 500:
         raise Unreachable(f"its server answered {response.status_code}")
     if response.status_code != 200:
@@ -152,8 +156,8 @@ async def _read(response: httpx2.Response) -> Fetched:
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > MAX_BYTES:
-            raise NotFetched(f"it has more than {MAX_BYTES} bytes")
+        if len(body) > max_bytes:
+            raise NotFetched(f"it has more than {max_bytes} bytes")
     return Fetched(bytes(body), _max_age(response.headers.get("cache-control", "")))
 
 

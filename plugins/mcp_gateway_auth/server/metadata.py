@@ -17,8 +17,37 @@ from .scopes import SCOPES, VIEWER_SCOPES
 CACHED = {"Cache-Control": "public, max-age=300"}
 
 
+class ResourceMetadata:
+    """The protected resource's (RFC 9728): of each face by its path, of the whole gateway without one.
+
+    Args:
+        authorization_server: Who gives the tokens.
+    """
+
+    def __init__(self, addresses: Addresses, authorization_server: str) -> None:
+        self._addresses = addresses
+        self._authorization_server = authorization_server
+
+    async def answer(self, request: Request) -> Response:
+        """The document."""
+        below = request.path_params.get("below", "").removeprefix(self._addresses.path.strip("/")).strip("/")
+        face = f"/{below}" if below else ""
+        if face not in FACES:
+            raise OAuthError("not_found", "There is no such resource.", status=404)
+        metadata = {
+            "resource": f"{self._addresses.issuer}{face}",
+            "authorization_servers": [self._authorization_server],
+            # What a client asks for that does not know better; more is asked for when it is needed.
+            "scopes_supported": list(VIEWER_SCOPES),
+            "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": list(ALGORITHMS),
+            "resource_name": "Media Gateway",
+        }
+        return json_response(metadata, headers=CACHED)
+
+
 class Metadata:
-    """Answers with metadata.
+    """Answers with the authorization server's metadata.
 
     Args:
         registers: Whether clients may register themselves.
@@ -46,23 +75,6 @@ class Metadata:
         if request.path_params.get("below", "") != self._addresses.path.strip("/"):
             raise OAuthError("not_found", f"The issuer is {self._addresses.issuer}.", status=404)
         return json_response(self._server(), headers=CACHED)
-
-    async def resource(self, request: Request) -> Response:
-        """The protected resource's (RFC 9728): of each face by its path, of the whole gateway without one."""
-        below = request.path_params.get("below", "").removeprefix(self._addresses.path.strip("/")).strip("/")
-        face = f"/{below}" if below else ""
-        if face not in FACES:
-            raise OAuthError("not_found", "There is no such resource.", status=404)
-        metadata = {
-            "resource": f"{self._addresses.issuer}{face}",
-            "authorization_servers": [self._addresses.issuer],
-            # What a client asks for that does not know better; more is asked for when it is needed.
-            "scopes_supported": list(VIEWER_SCOPES),
-            "bearer_methods_supported": ["header"],
-            "dpop_signing_alg_values_supported": list(ALGORITHMS),
-            "resource_name": "Media Gateway",
-        }
-        return json_response(metadata, headers=CACHED)
 
     async def keys(self, request: Request) -> Response:
         """The public keys (RFC 7517)."""

@@ -20,7 +20,7 @@ from .dpop import DpopProofs
 from .guarded_fetch import GuardedFetch
 from .guesses import Guesses
 from .inspection import Inspection
-from .metadata import Metadata
+from .metadata import Metadata, ResourceMetadata
 from .oauth import endpoint
 from .pages import Pages
 from .passwords import Passwords
@@ -74,6 +74,7 @@ def routes_of(
         endpoint("/register", register, "POST"),
         endpoint("/revoke", inspection.revoke, "POST"),
         endpoint("/introspect", inspection.introspect, "POST"),
+        *resource_routes(addresses, addresses.issuer),
         *_well_known(
             Metadata(
                 addresses,
@@ -86,11 +87,18 @@ def routes_of(
     ]
 
 
+def resource_routes(addresses: Addresses, authorization_server: str) -> Sequence[BaseRoute]:
+    """The routes at which clients learn who gives tokens for the gateway."""
+    metadata = ResourceMetadata(addresses, authorization_server)
+    return [
+        endpoint("/.well-known/oauth-protected-resource", metadata.answer, "GET"),
+        endpoint("/.well-known/oauth-protected-resource/{below:path}", metadata.answer, "GET"),
+    ]
+
+
 def _well_known(metadata: Metadata) -> Sequence[BaseRoute]:
     return [
         endpoint("/.well-known/oauth-authorization-server", metadata.server, "GET"),
         endpoint("/.well-known/oauth-authorization-server/{below:path}", metadata.server, "GET"),
-        endpoint("/.well-known/oauth-protected-resource", metadata.resource, "GET"),
-        endpoint("/.well-known/oauth-protected-resource/{below:path}", metadata.resource, "GET"),
         endpoint("/.well-known/jwks.json", metadata.keys, "GET"),
     ]

@@ -17,11 +17,13 @@ from mcp_gateway.testing import FakeClock
 from mcp_gateway_auth.families.errors import InvalidToken, StoreUnavailable
 from mcp_gateway_auth.resource.external import ExternalIssuer
 from mcp_gateway_auth.server.guarded_fetch import GuardedFetch
+from mcp_gateway_auth.tests.server_world import signing_in
+from mcp_gateway_auth.tests.test_resource import call, called
 from mcp_gateway_auth.tests.tls import https_server, make_certificate, trusting
 
 pytestmark = pytest.mark.anyio
 
-HOST, AUDIENCE = "login.example", "https://gateway.example/mcp"
+HOST, AUDIENCE, RESOURCE = "login.example", "media", "https://gateway.example"
 
 
 class Provider:
@@ -71,7 +73,7 @@ async def provider_and_checker(folder: Path) -> AsyncIterator[tuple[Provider, Ex
     with https_server(certificate, provider.answer) as port:
         provider.issuer = provider.claimed = f"https://{HOST}:{port}"
         fetch = GuardedFetch(here, lambda _: True, trusting(certificate))
-        yield provider, ExternalIssuer(provider.issuer, AUDIENCE, fetch, clock)
+        yield provider, ExternalIssuer(provider.issuer, AUDIENCE, RESOURCE, fetch, clock)
 
 
 async def test_a_good_token_says_who_asks_and_the_keys_are_asked_for_once(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ async def test_a_good_token_says_who_asks_and_the_keys_are_asked_for_once(tmp_pa
         for _ in range(3):
             access = await checker.check(provider.token())
 
-        assert (access.user_id, access.resource) == ("ada", AUDIENCE)
+        assert (access.user_id, access.resource) == ("ada", RESOURCE)
         assert access.scopes == {"catalog:read"}
         assert (await checker.check(provider.token(scope=None, scp=["a", "b"]))).scopes == {"a", "b"}
         assert provider.asked == ["/.well-known/openid-configuration", "/keys"]
@@ -143,3 +145,25 @@ async def test_metadata_of_somebody_else_is_not_believed(tmp_path: Path) -> None
         provider.claimed = "https://evil.example"
         with pytest.raises(StoreUnavailable):
             await checker.check(provider.token())
+
+
+async def test_a_gateway_takes_the_tokens_of_the_provider_it_was_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    provider = Provider(FakeClock())
+    with https_server(certificate, provider.answer) as port:
+        provider.issuer = provider.claimed = f"https://localhost:{port}"
+        settings: dict[str, Any] = {"external_issuer": provider.issuer, "external_audience": AUDIENCE}
+        async with signing_in(tmp_path / "data", people=(), **settings) as world:
+            provider.clock = world.clock
+            account = await called(world, provider.token(scope="account:read"), "get_account")
+            async with world.http() as http:
+                metadata = await http.get("/.well-known/oauth-protected-resource/mcp")
+                page = await http.get("/authorize")
+            refused = await call(world, provider.token(aud="somebody else"), "get_account")
+
+    assert (account["id"], account["scopes"]) == ("ada", ["account:read"])
+    assert metadata.json()["authorization_servers"] == [provider.issuer]
+    assert (page.status_code, refused.status_code) == (401, 401)
