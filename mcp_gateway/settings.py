@@ -52,7 +52,9 @@ class HttpSection(Section):
         description="Host header values accepted besides localhost, e.g. `media.example:443` or `media.example`.",
     )
     allowed_origins: list[str] = Field(
-        default=[], description="Origin header values accepted besides localhost, e.g. `https://app.example`."
+        default=[],
+        description="Origin header values accepted besides localhost and the gateway's own address, e.g. "
+        "`https://app.example`.",
     )
     allow_unauthenticated: bool = Field(
         False,

@@ -90,6 +90,20 @@ async def test_hosts_and_origins_can_be_allowed() -> None:
     assert origin.status_code == 200
 
 
+async def test_a_page_of_the_gateway_itself_may_use_it_and_one_of_another_port_may_not() -> None:
+    http = HttpSection(port=0, allowed_hosts=["media.example"])
+    origins = ["https://media.example", "http://media.example", "https://media.example:8443", "https://evil.example"]
+    async with listening(SmallGateway(Settings(http=http))) as client:
+        statuses = [
+            (await client.get("/healthz", headers={"host": "media.example", "origin": origin})).status_code
+            for origin in origins
+        ]
+        rebound = await client.get("/healthz", headers={"host": "evil.example", "origin": "http://evil.example"})
+
+    assert statuses == [200, 200, 403, 403]
+    assert rebound.status_code == 421
+
+
 async def test_health_says_whether_to_send_requests(web: Web) -> None:
     ready = await web.http.get("/readyz")
     web.gateway.status = "draining"

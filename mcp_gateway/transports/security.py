@@ -62,7 +62,7 @@ class Guard:
     Args:
         app: What is guarded.
         allowed_hosts: Hosts accepted besides this machine's own names, with a port or for any port.
-        allowed_origins: Origins accepted besides pages of this machine, e.g. `https://app.example`.
+        allowed_origins: Origins accepted besides pages of this machine and our own, e.g. `https://app.example`.
         max_body_bytes: Largest body that is read.
         max_bodies_bytes: What the bodies of all requests that are served may have together.
     """
@@ -111,7 +111,7 @@ class Guard:
         hosts, origins, lengths = found.values()
         if len(hosts) != 1 or not self._is_our_host(hosts[0]):
             return 421, "This server does not answer to this Host. Its operator can allow it: http.allowed_hosts."
-        if origins and (len(origins) > 1 or not self._is_our_origin(origins[0])):
+        if origins and (len(origins) > 1 or not self._is_our_origin(origins[0], hosts[0])):
             return (
                 403,
                 "Pages of this Origin may not use this server. Its operator can allow it: http.allowed_origins.",
@@ -124,11 +124,11 @@ class Guard:
         name = _name_of(host)
         return name in LOOPBACK or (bool(name) and (name in self._hosts or host.lower() in self._hosts))
 
-    def _is_our_origin(self, origin: str) -> bool:
+    def _is_our_origin(self, origin: str, our_host: str) -> bool:
         if origin.lower() in self._origins:
             return True
         scheme, _, host = origin.lower().partition("://")
-        return scheme in {"http", "https"} and _name_of(host) in LOOPBACK
+        return scheme in {"http", "https"} and (host == our_host.lower() or _name_of(host) in LOOPBACK)
 
 
 def _protecting(send: Send) -> Send:
