@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from mcp_gateway.catalog import offer_upsert
 from mcp_gateway.catalog.availability import AvailabilityInfo, Price, availability_of
 from mcp_gateway.catalog.models import Offer, OfferKind, TitleId
+from mcp_gateway.catalog.offer_upsert import ROWS_WORTH_A_COPY
 from mcp_gateway.catalog.offering import Listing
 from mcp_gateway.catalog.store import Catalog
 from mcp_gateway.storage.engine import Database
@@ -217,6 +219,27 @@ async def test_a_title_and_its_offers_commit_together(world: World) -> None:
     assert await world.told() == []
 
 
+async def test_many_offers_of_titles_with_and_without_earlier_ones_are_written_together(world: World) -> None:
+    films = [f"film-{number}" for number in range(ROWS_WORTH_A_COPY)]
+    await world.catalog.import_records([record(film) for film in films])
+    await world.catalog.put_offers([offer("a"), offer("b"), offer("c", valid_until=NOW + HOUR)])
+    world.clock.advance(7200)
+    await world.catalog.expire_offers()
+
+    later = NOW + 3 * HOUR
+    given = [offer(film, at=later, link='https://play.hbomax.com/"\\\t', confidence=0.5) for film in films]
+    given += [offer("a", at=later), offer("a", at=later, tier="Basic"), offer("b", at=later, link="x")]
+    given += [offer("c", at=later, audio=("en",))]
+    async with world.catalog.batch() as batch:
+        changes = await batch.put_offers(given)
+
+    new = [(change.title_id, change.offer.tier) for change in changes if change.before is None]
+    assert sorted(new, key=str) == sorted([*((film, None) for film in films), ("a", "Basic"), ("c", None)], key=str)
+    assert [change.title_id for change in changes if change.before is not None] == ["b"]
+    assert await world.catalog.offers(["film-7"]) == {"film-7": [given[7]]}
+    assert await world.agrees()
+
+
 async def test_looking_for_offers_to_end_reads_an_index(world: World) -> None:
     query = "SELECT 1 FROM offers WHERE ended_at IS NULL AND valid_until IS NOT NULL AND valid_until <= '2026-01-01'"
     explain = "EXPLAIN" if world.db.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
@@ -242,11 +265,14 @@ STEP = st.one_of(
 )
 
 
-@pytest.mark.parametrize("url", ["sqlite_url", "postgres_url"])
+@pytest.mark.parametrize(
+    ("url", "worth_a_copy"),
+    [("sqlite_url", ROWS_WORTH_A_COPY), ("postgres_url", ROWS_WORTH_A_COPY), ("postgres_url", 1)],
+)
 @given(steps=st.lists(STEP, max_size=12))
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_happens_the_events_make_the_table(
-    url: str, request: pytest.FixtureRequest, steps: list[tuple[str, Any]]
+    url: str, worth_a_copy: int, request: pytest.FixtureRequest, steps: list[tuple[str, Any]]
 ) -> None:
     async def run() -> None:
         async with opened(request.getfixturevalue(url)) as (db, _):
@@ -259,7 +285,9 @@ def test_whatever_happens_the_events_make_the_table(
                 await _do(world, what, value)
             assert await world.agrees()
 
-    anyio.run(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offer_upsert, "ROWS_WORTH_A_COPY", worth_a_copy)
+        anyio.run(run)
 
 
 async def _do(world: World, what: str, value: Any) -> None:
