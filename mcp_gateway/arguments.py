@@ -49,6 +49,8 @@ def check(validator: Validator, schema: Mapping[str, Any], arguments: Mapping[st
             # Not `iter_errors`, which makes them all: a million wrong items would stop the gateway for a minute.
             validator.validate(arguments)
         except ValueError as fault:
+            if not hasattr(fault, "instance_path"):  # it gave up: its recursion has a limit
+                raise InvalidParams("", "nested too deeply") from None
             raise _explain(fault, schema) from None
 
 

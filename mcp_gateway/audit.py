@@ -72,8 +72,8 @@ class Audit:
     def _digest(self, arguments: Mapping[str, Any]) -> str:
         try:
             text = orjson.dumps(dict(arguments), option=_CANONICAL)
-        except orjson.JSONEncodeError:  # numbers beyond 64 bits, lone surrogates
-            text = repr(sorted(arguments.items())).encode("utf-8", "surrogatepass")
+        except orjson.JSONEncodeError:  # numbers beyond 64 bits, lone surrogates, nested too deeply
+            text = ",".join(sorted(map(str, arguments))).encode("utf-8", "surrogatepass")
         return hmac.new(self._key, text, "sha256").hexdigest()[:DIGEST_CHARS]
 
 

@@ -275,7 +275,7 @@ def make_data_dir(folder: Path) -> None:
         StorageError: It cannot be created.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people watch, and their passwords' hashes
     except OSError as error:
         raise StorageError(
             f"{folder}: the data folder cannot be created: {error.strerror}. "

@@ -122,6 +122,7 @@ class PluginManager:
         seen: set[str] = set()
         for plugin in self.plugins:
             if plugin.name in self._settings.gateway.disabled:
+                self._refuse_both(plugin.name)
                 plugin.state = "disabled"
             if plugin.state == "disabled":
                 continue
@@ -149,6 +150,14 @@ class PluginManager:
                 with anyio.CancelScope(shield=True):
                     for plugin in reversed(self._running):
                         await _stop(plugin)
+
+    def _refuse_both(self, name: str) -> None:
+        """Somebody who turned sign-in on must not find it off for a reason they overlooked."""
+        if self._is_wanted(name):
+            raise SettingsError(f"plugins.{name}.enabled is true, but gateway.disabled names the plugin. Drop either.")
+
+    def _is_wanted(self, name: str) -> bool:
+        return bool(self._settings.plugins.get(name, {}).get("enabled", False))
 
     async def _declare(self, plugin: Plugin, *, taken: bool) -> None:
         if taken:
@@ -223,8 +232,7 @@ class PluginManager:
 
     def _insist(self, plugin: Plugin) -> None:
         """Whoever switched a plugin on, such as the one that guards access, does not want to run without it."""
-        is_wanted = self._settings.plugins.get(plugin.name, {}).get("enabled", False)
-        if self._settings.gateway.strict_plugins or is_wanted:
+        if self._settings.gateway.strict_plugins or self._is_wanted(plugin.name):
             raise PluginError(f"plugin {plugin.name!r}: {plugin.for_operator}")
 
 

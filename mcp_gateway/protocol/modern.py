@@ -44,7 +44,8 @@ class Modern(Server[Any]):
         self._capabilities = ServerCapabilities.model_validate(capabilities)
         keys = gateway.cursors.keys_for("request state")
         self._sealed = RequestStateBoundary(
-            RequestStateSecurity(keys=keys, ttl=STATE_SECONDS), default_audience="media-gateway"
+            RequestStateSecurity(keys=keys, ttl=STATE_SECONDS, bind_principal=_caller_of),
+            default_audience="media-gateway",
         )
         self._listen = ListenHandler(ListenBus(gateway.resources))
         self.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
@@ -90,12 +91,17 @@ def _context(
     """A request as the SDK's boundary of sealed state wants it."""
     return ServerRequestContext(
         session=ServerSession(context, _of_sdk(connection)),
-        lifespan_context=None,
+        lifespan_context=context.caller.id,
         protocol_version=connection.protocol_version,
         method=method,
         params=params,
         request_id=context.request_id,
     )
+
+
+def _caller_of(context: ServerRequestContext[Any, Any]) -> str:
+    """Who may bring the state back."""
+    return str(context.lifespan_context)
 
 
 async def _already(result: HandlerResult, _: ServerRequestContext[Any, Any]) -> HandlerResult:

@@ -187,7 +187,20 @@ class GatewayServer:
     async def _by_sdk(self, asked: _Asked) -> dict[str, Any]:
         if not asked.revision.per_request:
             raise RpcError(METHOD_NOT_FOUND, "Method not found", asked.method)
+        self._refuse_to_tell(asked)
         return await self.modern.answer(asked.context, asked.connection, asked.method, asked.params)
+
+    def _refuse_to_tell(self, asked: _Asked) -> None:
+        """Raises Forbidden for `subscriptions/listen` to a resource that the caller may not read."""
+        wanted = asked.params.get("notifications") if asked.method == "subscriptions/listen" else None
+        uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+        for uri in uris if isinstance(uris, list) else ():
+            with suppress(NotFound):
+                authorise(self.gateway.registry.resource_for(str(uri))[0], asked.context.caller)
+
+    def end_sign_in(self, sign_in: str) -> None:
+        """Stop the tasks that were begun with it."""
+        self._tasks.end_sign_in(sign_in)
 
     async def _initialize(self, asked: _Asked) -> dict[str, Any]:
         if asked.connection.client_capabilities is not None:
@@ -243,7 +256,7 @@ class GatewayServer:
         if asked.method != "tools/call" or not _knows_tasks(asked.connection):
             return Rounds(asked.params, asked.revision) if _can_be_asked(asked.connection) else None
         translate = partial(_as_mcp_error, asked.revision)
-        return Errand(asked.params, asked.revision, self._tasks, caller_id=asked.context.caller.id, translate=translate)
+        return Errand(asked.params, asked.revision, self._tasks, caller=asked.context.caller, translate=translate)
 
     def _session(self, connection: Connection) -> Session:
         """What is remembered about this client; for a revision without sessions it lasts one request."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 
-from mcp_gateway.call import Answer, Question
+from mcp_gateway.call import Answer, Caller, Question
 from mcp_gateway.clock import Clock
 from mcp_gateway.errors import InvalidParams, Unavailable
 from mcp_gateway.protocol.exchange import Exchange
@@ -44,11 +44,11 @@ class _Open:
 
 
 class Task:
-    """One call that goes on. `scope` is what runs it."""
+    """One call that goes on, for whoever made it and the sign-in they made it with. `scope` is what runs it."""
 
-    def __init__(self, caller_id: str, clock: Clock, scope: anyio.CancelScope) -> None:
+    def __init__(self, caller: Caller, clock: Clock, scope: anyio.CancelScope) -> None:
         self.id = token_urlsafe(24)
-        self.caller_id = caller_id
+        self._caller_id, self.sign_in = caller.id, caller.sign_in
         self.created_at = clock.now()
         self._clock = clock
         self._scope = scope
@@ -56,6 +56,10 @@ class Task:
         self._outcome: dict[str, Any] = {"status": "working"}
         self._open: dict[str, _Open] = {}
         self._asked = 0
+
+    def is_of(self, caller: Caller) -> bool:
+        """Whether the caller made it, by the same sign-in: another one may have fewer rights."""
+        return (self._caller_id, self.sign_in) == (caller.id, caller.sign_in)
 
     def ended(self, **outcome: Any) -> None:
         """It is over: `status`, and `result` or `error`. What comes later changes nothing."""
@@ -122,13 +126,19 @@ class Tasks:
         self._clock = clock
         self._tasks: dict[str, Task] = {}
 
-    def create(self, caller_id: str, scope: anyio.CancelScope) -> Task | None:
+    def end_sign_in(self, sign_in: str) -> None:
+        """Stop what was begun with it."""
+        for task in self._tasks.values():
+            if task.sign_in == sign_in:
+                task.cancel()
+
+    def create(self, caller: Caller, scope: anyio.CancelScope) -> Task | None:
         """A new task; None when there are too many."""
         oldest = self._clock.now() - TTL
         self._tasks = {task.id: task for task in self._tasks.values() if task.created_at > oldest}
         if len(self._tasks) >= MAX_TASKS:
             return None
-        task = Task(caller_id, self._clock, scope)
+        task = Task(caller, self._clock, scope)
         self._tasks[task.id] = task
         return task
 
@@ -149,7 +159,7 @@ class Tasks:
     def _find(self, exchange: Exchange) -> Task:
         """The caller's task. Raises InvalidParams: also for a task of somebody else, which must not be told apart."""
         task = self._tasks.get(exchange.text("taskId"))
-        if task is None or task.caller_id != exchange.call.caller.id:
+        if task is None or not task.is_of(exchange.call.caller):
             raise InvalidParams("taskId", "there is no such task, or no longer")
         return task
 
@@ -167,12 +177,12 @@ class Errand(Rounds):
         revision: Revision,
         tasks: Tasks,
         *,
-        caller_id: str,
+        caller: Caller,
         translate: Callable[[Exception], RpcError],
     ) -> None:
         super().__init__(params, revision)
         self._tasks = tasks
-        self._caller_id = caller_id
+        self._caller = caller
         self._translate = translate
         self._task: Task | None = None
         self._work = anyio.CancelScope()
@@ -209,7 +219,7 @@ class Errand(Rounds):
 
     async def detach(self) -> bool:
         """Become a task."""
-        self._task = self._task or self._tasks.create(self._caller_id, self._work)
+        self._task = self._task or self._tasks.create(self._caller, self._work)
         if self._task is not None:
             self._settled.set()
         return self._task is not None

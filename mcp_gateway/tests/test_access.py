@@ -271,6 +271,82 @@ async def test_a_call_in_progress_ends_with_its_sign_in() -> None:
     assert gateway.running == 0
 
 
+async def test_what_became_a_task_ends_with_its_sign_in_and_is_nobody_elses() -> None:
+    gateway, doorman = guarded()
+    going_on = anyio.Event()
+
+    async def go_on(params: NoParams, call: Call) -> Said:
+        """Takes long."""
+        await call.detach()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            going_on.set()
+        return Said(text="never")
+
+    gateway.registry.add("tasks", [capability("go_on", go_on, scopes=READ)])
+    tasks: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    async with listening(gateway) as http:
+        begun = enveloped("go_on")
+        begun["json"]["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = tasks
+        begun["headers"] |= signed("of-ann")
+        task_id = (await http.post("/mcp", **begun)).json()["result"]["taskId"]
+
+        for other in ("of-ben", "of-ann-too"):
+            meta = begun["json"]["params"]["_meta"]
+            get = {"jsonrpc": "2.0", "id": 2, "method": "tasks/get", "params": {"taskId": task_id, "_meta": meta}}
+            headers = {**begun["headers"], "mcp-method": "tasks/get", "mcp-name": task_id, **signed(other)}
+            assert "no such task" in (await http.post("/mcp", json=get, headers=headers)).text
+
+        doorman.end("ann-1")
+        with anyio.fail_after(10):
+            await going_on.wait()
+
+
+async def test_what_a_user_answered_is_not_taken_from_somebody_else() -> None:
+    async with door() as (http, _):
+        asked = enveloped("ask_user")
+        asked["json"]["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"form": {}}}
+        first = await http.post("/mcp", json=asked["json"], headers={**asked["headers"], **signed("of-ann")})
+        required = first.json()["result"]
+        assert required["resultType"] == "input_required"
+        answers = {key: {"action": "decline"} for key in required["inputRequests"]}
+        asked["json"]["params"] |= {"requestState": required["requestState"], "inputResponses": answers}
+
+        stolen = await http.post("/mcp", json=asked["json"], headers={**asked["headers"], **signed("of-ben")})
+        own = await http.post("/mcp", json=asked["json"], headers={**asked["headers"], **signed("of-ann")})
+
+    assert stolen.json()["error"]["code"] == -32602
+    assert "result" in own.json()
+
+
+async def test_listening_takes_the_right_to_read() -> None:
+    async with door() as (http, _):
+        PEOPLE["of-cid"] = Caller("cid", frozenset(), sign_in="cid-1")
+        listen = enveloped("x")
+        listen["json"] |= {"method": "subscriptions/listen"}
+        listen["json"]["params"] = {
+            "notifications": {"resourceSubscriptions": ["things://who"]},
+            "_meta": listen["json"]["params"]["_meta"],
+        }
+        listen["headers"] |= {"mcp-method": "subscriptions/listen", **signed("of-cid")}
+        answer = await http.post("/mcp", **listen)
+
+    assert answer.json()["error"]["data"]["required_scopes"] == ["things:read"]
+
+
+async def test_arguments_that_nest_too_deeply_are_the_callers_fault() -> None:
+    async with door() as (http, _):
+        nested: Any = "x"
+        for _level in range(900):
+            nested = {"a": nested}
+        asked = enveloped("search")
+        asked["json"]["params"]["arguments"] = {"query": "x", "region": nested}
+        answer = await http.post("/mcp", json=asked["json"], headers={**asked["headers"], **signed("of-ann")})
+
+    assert "internal" not in answer.text.lower()
+
+
 async def test_an_address_that_others_reach_is_listened_on_when_they_have_to_sign_in() -> None:
     gateway, _ = guarded()
     gateway.settings = Settings(http=HttpSection(host="0.0.0.0", port=0))  # noqa: S104 — which is what this is about

@@ -130,6 +130,33 @@ async def test_a_plugin_that_does_not_stop_is_cancelled(tmp_path: Path, monkeypa
     assert said == ["good starts", "good stops"]
 
 
+class Switched(BaseModel):
+    """Settings of a plugin that can be turned on."""
+
+    enabled: bool = False
+
+
+async def test_what_is_turned_on_runs_or_nothing_does(tmp_path: Path) -> None:
+    async def lifespan() -> AsyncIterator[Any]:
+        await anyio.lowlevel.checkpoint()
+        refuse("no key")
+        yield []
+
+    guard = plugin("guard", lifespan, register_settings=lambda: Switched)
+    on: dict[str, Any] = {"plugins": {"guard": {"enabled": True}}}
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with Gateway(settings(tmp_path, **on), [guard]).running():
+            pytest.fail("it started")
+    assert caught.group_contains(PluginError, match="guard")
+    with pytest.raises(SettingsError, match=r"plugins\.guard\.enabled"):
+        async with Gateway(settings(tmp_path, gateway={"disabled": ["guard"]}, **on), [guard]).running():
+            pytest.fail("it started")
+    off = Gateway(settings(tmp_path), [guard])
+    async with off.running():
+        assert off.plugins[0].state == "quarantined"
+
+
 async def test_strict_plugins_stops_the_start(tmp_path: Path) -> None:
     async def lifespan() -> AsyncIterator[Any]:
         await anyio.lowlevel.checkpoint()

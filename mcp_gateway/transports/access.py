@@ -6,6 +6,7 @@ Without such a plugin the gateway serves whoever reaches it, which is this machi
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import cast
 
 import anyio
@@ -24,10 +25,15 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 class Gate:
-    """Lets in who is signed in, and anybody to what is public."""
+    """Lets in who is signed in, and anybody to what is public.
 
-    def __init__(self, app: ASGIApp, gateway: Served) -> None:
+    Args:
+        on_end: Told of each sign-in that ends, when its requests have been ended.
+    """
+
+    def __init__(self, app: ASGIApp, gateway: Served, on_end: Callable[[str], None]) -> None:
         self._app = app
+        self._on_end = on_end
         self._gateway = gateway
         self._heard: Authenticator | None = None
         self._under_way: defaultdict[str, set[anyio.CancelScope]] = defaultdict(set)
@@ -75,6 +81,7 @@ class Gate:
     def _end(self, sign_in: str) -> None:
         for serving in tuple(self._under_way.get(sign_in, ())):
             serving.cancel()
+        self._on_end(sign_in)
 
     def _is_public(self, scope: Scope) -> bool:
         if scope["path"] in OPEN_PATHS:

@@ -58,7 +58,7 @@ def http_app(gateway: Served) -> Starlette:
             yield
 
     app = _Guarded(
-        gateway,
+        server,
         {
             "/mcp": turnstile.before(streamable, session_in_header),
             "/sse": sse.stream,
@@ -87,16 +87,17 @@ def http_app(gateway: Served) -> Starlette:
 class _Guarded(Starlette):
     """With the guard outermost, so that what an app answers when it fails is protected too."""
 
-    def __init__(self, gateway: Served, direct: Mapping[str, ASGIApp], **options: Any) -> None:
+    def __init__(self, server: GatewayServer, direct: Mapping[str, ASGIApp], **options: Any) -> None:
         super().__init__(**options)
-        self._gateway = gateway
+        self._server = server
         self._direct = direct
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the guard around everything, and within it the gate."""
-        http = self._gateway.settings.http
+        gateway = self._server.gateway
+        http = gateway.settings.http
         return Guard(
-            Gate(_Direct(self._direct, super().build_middleware_stack()), self._gateway),
+            Gate(_Direct(self._direct, super().build_middleware_stack()), gateway, self._server.end_sign_in),
             allowed_hosts=http.allowed_hosts,
             allowed_origins=http.allowed_origins,
             max_body_bytes=http.max_body_bytes,

@@ -70,7 +70,7 @@ def test_on_a_terminal_the_password_is_asked_for_and_not_shown(tmp_path: Path) -
         try:
             os.close(end)
             shown = "".join(_answered(terminal, prompt) for prompt in ("Password", "Repeat"))
-            shown += _until(terminal, "sign in now")
+            shown += _until(terminal, "can sign in")
         finally:
             asked.kill()
             os.close(terminal)
