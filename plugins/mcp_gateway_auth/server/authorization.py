@@ -19,7 +19,7 @@ from .codes import Codes, Consent
 from .guesses import Guesses
 from .oauth import NO_STORE, Fields, OAuthError, form_of
 from .pages import Pages
-from .redirects import in_words, leads_elsewhere
+from .redirects import in_words, is_loopback
 from .scopes import grantable
 from .store import User
 from .visits import Visit, Visits
@@ -101,12 +101,13 @@ class Authorization:
             guess = await self._guesses.check(request, name, password)
         except (RateLimited, Unavailable) as error:
             return again(alarm=_in_words(error), status=_status(error), headers=_retry_after(error))
-        if guess.user is None:
-            return again(alarm=_WRONG, faults={"name": _WRONG}, status=400)
-        response = _go(f"{self._addresses.authorize}?{_query(request)}")
+        user, response = guess.user, self._anew(request)
         remember = form.one("remember") is not None
-        await self._visits.begin(guess.user, visit, response, remember=remember, is_known=guess.is_known)
-        log.info("signed in", extra={"user": guess.user.user_id, "address": self._address.of(request)})
+        if user is None or not await self._visits.begin(
+            user, visit, response, remember=remember, is_known=guess.is_known
+        ):
+            return again(alarm=_WRONG, faults={"name": _WRONG}, status=400)
+        log.info("signed in", extra={"user": user.user_id, "address": self._address.of(request)})
         return response
 
     async def _allow(self, request: Request, asked: Asked, user: User) -> Response:
@@ -114,6 +115,7 @@ class Authorization:
         if not scopes:
             return _go(asked.back.with_error(OAuthError("access_denied", "The person may not grant this.")))
         code = await self._codes.issue(
+            user,
             Consent(
                 user_id=user.user_id,
                 client_id=asked.client.client_id,
@@ -123,22 +125,28 @@ class Authorization:
                 dpop_key=asked.dpop_key,
                 device=device_of(request.headers.get("user-agent", "")),
                 place=place_of(self._address.of(request)),
-            )
+            ),
         )
+        if code is None:  # signed out meanwhile
+            return self._anew(request)
         log.info("allowed a client", extra={"user": user.user_id, "client": asked.client.client_id})
         return _go(asked.back.with_answer({"code": code}))
 
     async def _sign_out(self, request: Request, visit: Visit) -> Response:
         await self._visits.end(visit)
-        response = _go(f"{self._addresses.authorize}?{_query(request)}")
+        response = self._anew(request)
         self._visits.leave(response)
         return response
 
+    def _anew(self, request: Request) -> Response:
+        """To the page that is due now."""
+        return _go(f"{self._addresses.authorize}?{_query(request)}")
+
     def _tell_client(self, error: Misasked, visit: Visit) -> Response:
-        # Anybody can register a client that leads to a page of theirs. Nobody who just followed a link of ours is sent
-        # there without a word (RFC 9700, 4.11.2).
+        # Anybody can register a client that leads to a page of theirs, or opens an app. Nobody who just followed a link
+        # of ours is sent there without a word (RFC 9700, 4.11.2).
         where = error.back.with_error(error.error)
-        if visit.user is not None or not leads_elsewhere(error.back.redirect_uri):
+        if visit.user is not None or is_loopback(error.back.redirect_uri):
             return _go(where)
         back = f"Go back to {in_words(error.back.redirect_uri)}"
         return self._pages.problem("The app asked wrongly", error.error.description, 400, link=where, link_text=back)

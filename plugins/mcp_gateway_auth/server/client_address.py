@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from starlette.requests import Request
 
@@ -19,14 +19,17 @@ class ClientAddress:
 
     def of(self, request: Request) -> str:
         """The address; of IPv6 the network, because everybody has 2^64 addresses of their own."""
-        given = request.headers.get(self._header, "") if self._header else ""
-        # What stands before the last entry is the client's own claim.
+        given = ",".join(request.headers.getlist(self._header)) if self._header else ""
+        # What stands before the last entry, in this line or one before, is the client's own claim.
         text = given.rpartition(",")[2].strip() or (request.client.host if request.client else "")
         try:
             address = ip_address(text)
         except ValueError:
             return "unknown"
-        return str(ip_network((address, 64), strict=False)) if address.version == 6 else text
+        if isinstance(address, IPv4Address):
+            return str(address)
+        # A socket for both kinds shows IPv4 addresses as ::ffff:a.b.c.d, all of one network.
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 def place_of(address: str) -> str:

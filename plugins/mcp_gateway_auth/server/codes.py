@@ -11,7 +11,7 @@ from datetime import timedelta
 import orjson
 
 from .secret_values import digest_of, new_secret
-from .store import CodeStore
+from .store import CodeStore, User
 
 CODE_LIFE = timedelta(seconds=60)
 
@@ -57,12 +57,11 @@ class Codes:
     def __init__(self, store: CodeStore) -> None:
         self._store = store
 
-    async def issue(self, consent: Consent) -> str:
-        """A code for what was agreed to."""
+    async def issue(self, user: User, consent: Consent) -> str | None:
+        """A code for what somebody agreed to; None when they are gone or have another password by now."""
         code = new_secret()
         kept = orjson.dumps({**asdict(consent), "scopes": sorted(consent.scopes)}).decode()
-        await self._store.add(digest_of(code), consent.user_id, kept, CODE_LIFE)
-        return code
+        return code if await self._store.add(digest_of(code), user, kept, CODE_LIFE) else None
 
     async def find(self, code: str) -> Code | None:
         """The code; None when there is none, or it is too old."""

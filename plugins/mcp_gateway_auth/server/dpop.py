@@ -91,8 +91,9 @@ class DpopProofs:
             raise self._refusal("It lacks a jti.")
         if claims.get("htm") != method or str(claims.get("htu")).partition("?")[0] != url:
             raise self._refusal(f"It is for another request than {method} {url}.")
-        age_seconds = self._clock.now().timestamp() - issued if isinstance(issued, int | float) else None
-        if age_seconds is None or not -PROOF_SECONDS <= age_seconds <= PROOF_SECONDS:
+        now = self._clock.now().timestamp()
+        # Compared, not subtracted: an integer may be too large to become a float.
+        if not isinstance(issued, int | float) or not now - PROOF_SECONDS <= issued <= now + PROOF_SECONDS:
             raise self._refusal("Its iat is not now.")
         if access_token is not None and claims.get("ath") != _base64url(hashlib.sha256(access_token.encode()).digest()):
             raise self._refusal("It is for another access token.")

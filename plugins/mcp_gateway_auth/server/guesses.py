@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
@@ -74,8 +74,7 @@ class Guesses:
             return Guess(None)
         # Not more than this one: else a guesser would sign in as himself now and then, and go on.
         await self._give_back(spent)
-        await self._renew(user, password)
-        return Guess(user, is_known)
+        return Guess(await self._renewed(user, password), is_known)
 
     async def _give_back(self, spent: Mapping[str, Allowance]) -> None:
         for what, allowance in spent.items():
@@ -85,7 +84,10 @@ class Guesses:
         by_name = {f"known browser of {key}": PER_KNOWN_BROWSER} if is_known else {f"sign-in as {key}": PER_NAME}
         return {**by_name, f"sign-in from {self._address.of(request)}": PER_ADDRESS}
 
-    async def _renew(self, user: User, password: str) -> None:
-        """Hash again what was hashed more cheaply."""
-        if self._passwords.is_outdated(user.password_hash):
-            await self._store.set_password(user.user_id, await self._passwords.hash(password), keep_cookies=True)
+    async def _renewed(self, user: User, password: str) -> User:
+        """The person, hashed again where it was done more cheaply."""
+        if not self._passwords.is_outdated(user.password_hash):
+            return user
+        renewed = await self._passwords.hash(password)
+        await self._store.renew_hash(user, renewed)
+        return replace(user, password_hash=renewed)

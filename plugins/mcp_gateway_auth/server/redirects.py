@@ -10,9 +10,13 @@ MAX_CHARS = 2000
 
 # A browser would run these, read files by them, or ask other programs: none leads back to a client.
 _FORBIDDEN_SCHEMES = frozenset(
-    {"about", "blob", "chrome", "data", "file", "filesystem", "ftp", "intent", "jar", "javascript", "mailto",
-     "resource", "sms", "tel", "vbscript", "view-source", "ws", "wss"}
+    {"about", "blob", "chrome", "data", "facetime", "feed", "file", "filesystem", "ftp", "ftps", "help", "intent", "jar",
+     "javascript", "ldap", "ldaps", "livescript", "mailto", "mhtml", "microsoft-edge", "mk", "mocha", "nfs", "res",
+     "resource", "search", "search-ms", "sftp", "shell", "sip", "smb", "sms", "ssh", "tel", "telnet", "vbscript",
+     "view-source", "ws", "wss"}
 )  # fmt: skip
+# Windows opens its settings, its installer and Office by these.
+_FORBIDDEN_PREFIX = "ms-"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 # Printable ASCII without what has no place in a URI; a backslash is a slash to browsers.
 _CHARACTERS = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
@@ -36,9 +40,9 @@ def fault_of(uri: str) -> str | None:
     if "#" in uri:
         return "may have no fragment"
     scheme = uri.partition(":")[0]
-    if not _SCHEME.fullmatch(scheme) or scheme in _FORBIDDEN_SCHEMES:
+    if not _SCHEME.fullmatch(scheme) or scheme in _FORBIDDEN_SCHEMES or scheme.startswith(_FORBIDDEN_PREFIX):
         return "must begin with https:, or a scheme of the client's own"
-    if scheme == "http" and not _LOOPBACK.fullmatch(uri):
+    if scheme == "http" and not is_loopback(uri):
         return "must begin with https: unless it leads to this computer, as http://127.0.0.1/callback does"
     if scheme in {"http", "https"} and not _HOST.fullmatch(host):
         return "must name a host, and no user"
@@ -57,15 +61,15 @@ def with_parameters(uri: str, parameters: Mapping[str, str]) -> str:
 
 def in_words(uri: str) -> str:
     """Where it leads, for people."""
-    if _LOOPBACK.fullmatch(uri):
+    if is_loopback(uri):
         return "a program on this computer"
     parts = urlsplit(uri)
     return parts.netloc if parts.scheme == "https" else f"the app on this device that opens {parts.scheme}: links"
 
 
-def leads_elsewhere(uri: str) -> bool:
-    """Whether it leads to another computer."""
-    return urlsplit(uri).scheme == "https"
+def is_loopback(uri: str) -> bool:
+    """Whether it leads to a program that listens on this computer."""
+    return _LOOPBACK.fullmatch(uri) is not None
 
 
 def csp_source(uri: str) -> str:

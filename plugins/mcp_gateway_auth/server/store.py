@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_gateway.api import Clock, Services, Unavailable
 
@@ -71,18 +72,32 @@ class UserStore:
         async with self._db.reading() as conn:
             return [User(*row) for row in await conn.execute(select(*_USER).order_by(users.c.name_key))]
 
-    async def set_password(self, user_id: str, password_hash: str, *, keep_cookies: bool = False) -> None:
-        """Change the password; unless they are kept, browsers have to sign in again."""
+    async def set_password(self, user_id: str, password_hash: str) -> None:
+        """Change the password. Codes are void, and browsers have to sign in again."""
         async with self._db.transaction() as tx:
             await tx.execute(update(users).where(users.c.user_id == user_id).values(password_hash=password_hash))
-            if not keep_cookies:
-                await tx.execute(delete(cookies).where(cookies.c.user_id == user_id))
+            for table in (codes, cookies):
+                await tx.execute(delete(table).where(table.c.user_id == user_id))
+
+    async def renew_hash(self, user: User, password_hash: str) -> None:
+        """Keep another hash of the same password; nothing happens where the password has changed meanwhile."""
+        async with self._db.transaction() as tx:
+            await tx.execute(update(users).where(_same(user)).values(password_hash=password_hash))
 
     async def erase(self, user_id: str) -> None:
         """Forget somebody, with what their browsers hold and their codes."""
+        # The person first: who adds a cookie or code meanwhile holds that row, and what they added is then seen.
         async with self._db.transaction() as tx:
-            for table in (cookies, codes, users):
+            for table in (users, codes, cookies):
                 await tx.execute(delete(table).where(table.c.user_id == user_id))
+
+
+class Cookie(NamedTuple):
+    """What a browser holds, and for how long."""
+
+    digest: bytes
+    purpose: Literal["session", "device"]
+    life: timedelta
 
 
 class CookieStore:
@@ -92,11 +107,18 @@ class CookieStore:
         self._db = services.db
         self._clock: Clock = services.clock
 
-    async def add(self, digest: bytes, purpose: Literal["session", "device"], user_id: str, life: timedelta) -> None:
-        """Keep one for so long."""
-        row = {"digest": digest, "purpose": purpose, "user_id": user_id, "expires_at": self._clock.now() + life}
+    async def add(self, user: User, *added: Cookie) -> bool:
+        """Keep these for somebody; False when they are gone or have another password by now."""
+        now = self._clock.now()
+        rows = [
+            {"digest": digest, "purpose": purpose, "user_id": user.user_id, "expires_at": now + life}
+            for digest, purpose, life in added
+        ]
         async with self._db.transaction() as tx:
-            await tx.execute(cookies.insert().values(**row))
+            if not await _held_same(tx, user):
+                return False
+            await tx.execute(cookies.insert(), rows)
+        return True
 
     async def user_of(self, digest: bytes, purpose: Literal["session", "device"]) -> User | None:
         """Whose it is; None when it is not kept, or has expired."""
@@ -185,11 +207,14 @@ class CodeStore:
         self._db = services.db
         self._clock: Clock = services.clock
 
-    async def add(self, digest: bytes, user_id: str, consent: str, life: timedelta) -> None:
-        """Keep one for so long."""
-        row = {"digest": digest, "user_id": user_id, "consent": consent, "expires_at": self._clock.now() + life}
+    async def add(self, digest: bytes, user: User, consent: str, life: timedelta) -> bool:
+        """Keep one for so long; False when the person is gone or has another password by now."""
+        row = {"digest": digest, "user_id": user.user_id, "consent": consent, "expires_at": self._clock.now() + life}
         async with self._db.transaction() as tx:
+            if not await _held_same(tx, user):
+                return False
             await tx.execute(codes.insert().values(**row, is_replayed=False))
+        return True
 
     async def get(self, digest: bytes) -> KeptCode | None:
         """The code; None when there is none, or it has expired unused."""
@@ -208,7 +233,7 @@ class CodeStore:
             return marked.rowcount > 0
 
     async def note_family(self, digest: bytes, family_id: str) -> bool:
-        """Note what came of the code; False when it was replayed meanwhile, so that nothing may."""
+        """Note what came of the code; False when it was replayed or made void meanwhile, so that nothing may."""
         mine = codes.c.digest == digest
         async with self._db.transaction() as tx:
             await tx.execute(update(codes).where(mine).values(family_id=family_id))
@@ -229,3 +254,13 @@ class CodeStore:
         async with self._db.transaction() as tx:
             await tx.execute(delete(codes).where(codes.c.expires_at < now - USED_CODE_LIFE))
             await tx.execute(delete(cookies).where(cookies.c.expires_at < now))
+
+
+def _same(user: User) -> ColumnElement[bool]:
+    return and_(users.c.user_id == user.user_id, users.c.password_hash == user.password_hash)
+
+
+async def _held_same(tx: AsyncConnection, user: User) -> bool:
+    """Whether somebody is there, with the same password; both stay so until the transaction ends."""
+    row = select(users.c.user_id).where(_same(user)).with_for_update(read=True)
+    return (await tx.execute(row)).one_or_none() is not None

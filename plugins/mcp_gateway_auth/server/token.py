@@ -81,9 +81,10 @@ class TokenEndpoint:
             await self._replayed(code)
         pair = await self._begin(code.consent, key)
         family_id = await self._family_of(pair)
-        # Replayed in this moment, nobody can tell which of the two is the thief.
+        # Replayed in this moment, nobody can tell which of the two is the thief. Where the code is gone, so is the
+        # person, or the password it was given by.
         if not await self._codes.note_family(code.digest, family_id):
-            await self._sign_ins.revoke(family_id, "code replayed")
+            await self._sign_ins.revoke(family_id, "code void")
             raise _unusable()
         await self._registered.used(client.client_id)
         return pair

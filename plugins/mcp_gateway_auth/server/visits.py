@@ -13,7 +13,7 @@ from starlette.responses import Response
 from .addresses import Addresses
 from .oauth import Fields, OAuthError
 from .secret_values import digest_of, new_secret
-from .store import CookieStore, User
+from .store import Cookie, CookieStore, User
 
 SESSION_LIFE = timedelta(hours=12)
 REMEMBERED_LIFE = timedelta(days=30)
@@ -68,16 +68,20 @@ class Visits:
         secret = _cookie(request, self.device_cookie)
         return await self._store.user_of(digest_of(secret), "device") if secret else None
 
-    async def begin(self, user: User, visit: Visit, response: Response, *, remember: bool, is_known: bool) -> None:
-        """Sign a person in, in this browser; whoever was, no longer is."""
-        await self.end(visit)
+    async def begin(self, user: User, visit: Visit, response: Response, *, remember: bool, is_known: bool) -> bool:
+        """Sign a person in, in this browser; whoever was, no longer is. False when they have another password by now."""
         session, life = new_secret(), REMEMBERED_LIFE if remember else SESSION_LIFE
-        await self._store.add(digest_of(session), "session", user.user_id, life)
+        device = new_secret()
+        added = [Cookie(digest_of(session), "session", life)]
+        if not is_known:
+            added.append(Cookie(digest_of(device), "device", DEVICE_LIFE))
+        if not await self._store.add(user, *added):
+            return False
+        await self.end(visit)
         self._set(response, self.session_cookie, session, life if remember else None)
         if not is_known:
-            device = new_secret()
-            await self._store.add(digest_of(device), "device", user.user_id, DEVICE_LIFE)
             self._set(response, self.device_cookie, device, DEVICE_LIFE)
+        return True
 
     async def end(self, visit: Visit) -> None:
         """Sign the person out."""

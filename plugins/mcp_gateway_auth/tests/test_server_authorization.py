@@ -153,16 +153,27 @@ async def test_what_is_asked_wrongly_is_told_to_the_client(
     assert "code" not in went.params
 
 
-async def test_nobody_is_sent_to_another_site_by_a_link_alone(world: World) -> None:
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("https://evil.example/page", "evil.example"),
+        ("evil:page", "the app on this device that opens evil: links"),
+    ],
+)
+async def test_nobody_is_sent_to_another_site_or_app_by_a_link_alone(world: World, uri: str, words: str) -> None:
     """RFC 9700 (4.11.2): else anybody who registers a client has an open redirector here."""
-    client = await world.register(redirect_uris=["https://evil.example/page"])
+    client = await world.register(redirect_uris=[uri])
+    wrong = client.ask(redirect_uri=uri, response_type="none")
 
     async with world.http() as http:
-        page = await Person(http).open(client.ask(redirect_uri="https://evil.example/page", response_type="none"))
+        page = await Person(http).open(wrong)
+        await Person(http).sign_in(client.ask(redirect_uri=uri))
+        told = await Person(http).open(wrong)
 
     assert page.status_code == 400
     assert "location" not in page.headers
-    assert "Go back to evil.example" in page.text
+    assert f"Go back to {words}" in page.text
+    assert told.headers["location"].startswith(f"{uri}?error=unsupported_response_type")
 
 
 @pytest.mark.parametrize("resource", [ISSUER, f"{ISSUER}/", f"{ISSUER}/mcp", f"{ISSUER}/mcp/", f"{ISSUER}/sse"])

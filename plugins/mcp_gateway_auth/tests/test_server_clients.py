@@ -194,6 +194,26 @@ async def test_below_a_path_the_metadata_stand_where_clients_look_for_them(tmp_p
     assert resource.json()["resource"] == "https://media.example/films/mcp"
 
 
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        "javascript",
+        "data",
+        "file",
+        "vbscript",
+        "feed",
+        "search-ms",
+        "search",
+        "ms-settings",
+        "ms-msdt",
+        "microsoft-edge",
+    ],
+)
+def test_what_opens_other_programs_may_not_be_registered(scheme: str) -> None:
+    assert fault_of(f"{scheme}:back") == "must begin with https:, or a scheme of the client's own"
+    assert fault_of(f"com.example.{scheme}:back") is None
+
+
 TEXT = st.text(alphabet=string.printable + "é\u202e\\@#?/:[]", max_size=60)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -97,6 +98,22 @@ async def test_of_many_who_redeem_a_code_at_the_same_moment_one_does(tmp_path: P
                 tasks.start_soon(redeem, number)
 
     assert won.count(True) == 1
+
+
+async def test_who_is_erased_while_they_allow_a_client_leaves_no_code(tmp_path: Path, database_url: str) -> None:
+    async with instances(tmp_path, database_url) as (one, two):
+        client = await one.register()
+        for number in range(8):
+            name = f"Leaving {number}"
+            await one.users.add(name, PASSWORD)
+            async with two.http() as http:
+                person = Person(http)
+                page = await person.consent_page(client.ask(), name)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(partial(person.send, page, action="allow"))
+                    tasks.start_soon(one.users.erase, name)
+
+        assert await _digests(one) == []
 
 
 async def test_a_nonce_of_one_instance_is_good_at_another(tmp_path: Path, database_url: str) -> None:
