@@ -10,10 +10,10 @@ MAX_CHARS = 2000
 
 # A browser would run these, read files by them, or ask other programs: none leads back to a client.
 _FORBIDDEN_SCHEMES = frozenset(
-    {"about", "blob", "chrome", "data", "facetime", "feed", "file", "filesystem", "ftp", "ftps", "help", "intent", "jar",
-     "javascript", "ldap", "ldaps", "livescript", "mailto", "mhtml", "microsoft-edge", "mk", "mocha", "nfs", "res",
-     "resource", "search", "search-ms", "sftp", "shell", "sip", "smb", "sms", "ssh", "tel", "telnet", "vbscript",
-     "view-source", "ws", "wss"}
+    {"about", "blob", "chrome", "data", "facetime", "feed", "file", "filesystem", "ftp", "ftps", "help", "intent",
+     "jar", "javascript", "ldap", "ldaps", "livescript", "mailto", "mhtml", "microsoft-edge", "mk", "mocha", "nfs",
+     "res", "resource", "search", "search-ms", "sftp", "shell", "sip", "smb", "sms", "ssh", "tel", "telnet",
+     "vbscript", "view-source", "ws", "wss"}
 )  # fmt: skip
 # Windows opens its settings, its installer and Office by these.
 _FORBIDDEN_PREFIX = "ms-"

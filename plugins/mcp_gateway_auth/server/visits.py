@@ -69,17 +69,20 @@ class Visits:
         return await self._store.user_of(digest_of(secret), "device") if secret else None
 
     async def begin(self, user: User, visit: Visit, response: Response, *, remember: bool, is_known: bool) -> bool:
-        """Sign a person in, in this browser; whoever was, no longer is. False when they have another password by now."""
+        """Sign a person in, in this browser; whoever was, no longer is.
+
+        False, and nothing is changed: the person is gone, or has another password than the one that was checked.
+        """
         session, life = new_secret(), REMEMBERED_LIFE if remember else SESSION_LIFE
-        device = new_secret()
+        device = None if is_known else new_secret()
         added = [Cookie(digest_of(session), "session", life)]
-        if not is_known:
+        if device is not None:
             added.append(Cookie(digest_of(device), "device", DEVICE_LIFE))
         if not await self._store.add(user, *added):
             return False
         await self.end(visit)
         self._set(response, self.session_cookie, session, life if remember else None)
-        if not is_known:
+        if device is not None:
             self._set(response, self.device_cookie, device, DEVICE_LIFE)
         return True
 

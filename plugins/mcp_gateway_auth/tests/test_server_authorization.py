@@ -157,7 +157,7 @@ async def test_what_is_asked_wrongly_is_told_to_the_client(
     ("uri", "words"),
     [
         ("https://evil.example/page", "evil.example"),
-        ("evil:page", "the app on this device that opens evil: links"),
+        ("evil:/page", "the app on this device that opens evil: links"),
     ],
 )
 async def test_nobody_is_sent_to_another_site_or_app_by_a_link_alone(world: World, uri: str, words: str) -> None:

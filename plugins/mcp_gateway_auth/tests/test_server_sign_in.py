@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import anyio
 import httpx
@@ -16,7 +15,6 @@ from mcp_gateway.api import RateLimited
 from mcp_gateway_auth.server import passwords
 from mcp_gateway_auth.server.addresses import Addresses
 from mcp_gateway_auth.server.client_address import ClientAddress
-from mcp_gateway_auth.server.codes import Codes
 from mcp_gateway_auth.server.guesses import Guesses
 from mcp_gateway_auth.server.passwords import Passwords
 from mcp_gateway_auth.server.store import CookieStore, UserStore
@@ -340,26 +338,6 @@ async def test_behind_a_proxy_its_word_for_the_address_counts_and_nobody_elses(t
     assert other == 400
 
 
-@pytest.mark.parametrize(
-    ("lines", "peer", "address"),
-    [
-        ([], "198.51.100.4", "198.51.100.4"),
-        ([], "2001:db8::1:2", "2001:db8::/64"),
-        ([], "::ffff:198.51.100.4", "198.51.100.4"),
-        (["::ffff:198.51.100.4"], "127.0.0.1", "198.51.100.4"),
-        (["203.0.113.1, 198.51.100.4"], "127.0.0.1", "198.51.100.4"),
-        (["203.0.113.1", "198.51.100.4"], "127.0.0.1", "198.51.100.4"),
-        (["nowhere"], "127.0.0.1", "unknown"),
-    ],
-)
-def test_an_address_is_the_last_that_the_proxy_names(lines: list[str], peer: str, address: str) -> None:
-    """A proxy may add a line of its own to the client's. IPv4 is the same however a socket writes it."""
-    headers = [(b"x-forwarded-for", line.encode()) for line in lines]
-    scope = {"type": "http", "headers": headers, "client": (peer, 1)}
-
-    assert ClientAddress("X-Forwarded-For").of(Request(scope)) == address
-
-
 async def test_too_many_at_once_are_sent_away_instead_of_piling_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,96 +389,3 @@ async def test_a_new_password_ends_what_the_old_one_opened(world: World) -> None
         done = await Person(http).sign_in(client.ask(), "Careful", "another horse battery")
     assert done.status_code == 303
     assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
-
-
-async def test_a_new_password_voids_the_codes_given_before(world: World) -> None:
-    await world.users.add("Prudent", PASSWORD)
-    client = await world.register()
-    ask = client.ask()
-    async with world.http() as http:
-        code = (await Person(http).allow(ask, "Prudent")).params["code"]
-
-    await world.users.set_password("Prudent", "another horse battery")
-
-    assert (await client.redeem(code, ask)).json()["error"] == "invalid_grant"
-
-
-async def test_an_old_password_opens_nothing_where_it_changes_while_it_is_checked(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await world.users.add("Hasty", PASSWORD)
-    client = await world.register()
-    verify = Passwords.verify
-
-    async def changed_meanwhile(passwords: Passwords, kept: str | None, password: str) -> bool:
-        is_right = await verify(passwords, kept, password)
-        await world.users.set_password("Hasty", "another horse battery")
-        return is_right
-
-    monkeypatch.setattr(Passwords, "verify", changed_meanwhile)
-    async with world.http() as http:
-        done = await Person(http).sign_in(client.ask(), "Hasty")
-        page = await Person(http).open(client.ask())
-
-    assert done.status_code == 400
-    assert "The name or the password is wrong." in done.text
-    assert not any("device" in cookie for cookie in http.cookies)
-    assert 'name="password"' in page.text
-
-
-async def test_hashing_again_does_not_bring_an_old_password_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password changes between the check and the hash that is to replace a cheaper one."""
-    await world.users.add("Changing", PASSWORD)
-    client = await world.register()
-    hash_of, new = Passwords.hash, "another horse battery"
-
-    async def changed_meanwhile(passwords: Passwords, password: str) -> str:
-        if password == PASSWORD:
-            await world.users.set_password("Changing", new)
-        return await hash_of(passwords, password)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Passwords, "is_outdated", lambda *_: True)
-        patched.setattr(Passwords, "hash", changed_meanwhile)
-        async with world.http() as http:
-            old = await Person(http).sign_in(client.ask(), "Changing")
-    async with world.http() as http:
-        assert (await Person(http).sign_in(client.ask(), "Changing", new)).status_code == 303
-    assert old.status_code == 400
-
-
-async def test_what_was_hashed_more_cheaply_is_hashed_again_and_still_signs_in(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = await world.register()
-    monkeypatch.setattr(Passwords, "is_outdated", lambda *_: True)
-
-    for _ in range(2):
-        async with world.http() as http:
-            assert (await Person(http).allow(client.ask())).params["code"]
-
-
-@pytest.mark.parametrize("change", ["erased", "other password"])
-async def test_who_allows_a_client_while_they_are_signed_out_gives_no_code(
-    world: World, monkeypatch: pytest.MonkeyPatch, change: str
-) -> None:
-    name = f"Gone: {change}"
-    await world.users.add(name, PASSWORD)
-    client = await world.register()
-    issue = Codes.issue
-
-    async def changed_before(codes: Codes, *given: Any) -> str | None:
-        if change == "erased":
-            await world.users.erase(name)
-        else:
-            await world.users.set_password(name, "another horse battery")
-        return await issue(codes, *given)
-
-    monkeypatch.setattr(Codes, "issue", changed_before)
-    async with world.http() as http:
-        person = Person(http)
-        done = await person.send(await person.consent_page(client.ask(), name), action="allow")
-        page = await http.get(done.headers["location"])
-
-    assert done.headers["location"].startswith(f"{world.issuer}/authorize?")
-    assert 'name="password"' in page.text
