@@ -83,7 +83,7 @@ CASES = {
     "a port that is no number": Case("serve --port abc", ("'--port'", "integer", "media-gateway serve --help")),
     "an unknown transport": Case("serve --transport htp", ("'htp' is not one of 'stdio', 'http'",)),
     "an unknown option": Case("serve --prot 1", ("No such option: --prot", "--port")),
-    "an unknown command": Case("serv", ("No such command 'serv'. Did you mean 'serve'?",)),
+    "an unknown command": Case("serv", ("No such command 'serv'. Did you mean 'serve'",)),
     "a host that is no name": Case(f"serve --transport http --host {'a' * 300}", ("http.host", "127.0.0.1")),
     "a host of others": Case(
         "serve --transport http --port 0 --host 192.0.2.1", ("Cannot listen on 192.0.2.1",), code=1,
