@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from mcp_gateway.api import Call, NoParams, capability
-from mcp_gateway.call import ElicitationRequest
+from mcp_gateway.call import LOCAL, ElicitationRequest
 from mcp_gateway.capability import Definition
 from mcp_gateway.protocol.outbox import Line
 from mcp_gateway.protocol.server import GatewayServer
@@ -339,8 +339,8 @@ def _initialize() -> dict[str, Any]:
 async def _exchange(app: StreamableHttp, method: str, headers: dict[str, bytes], message: object) -> dict[str, Any]:
     """One exchange without a network: the start of the response."""
     fields = [(name.encode(), value.encode()) for name, value in BOTH.items()]
-    scope = {"type": "http", "method": method, "path": "/mcp"}
-    scope["headers"] = [*fields, *((name.encode(), value) for name, value in headers.items())]  # type: ignore[assignment]
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": "/mcp", "caller": LOCAL}
+    scope["headers"] = [*fields, *((name.encode(), value) for name, value in headers.items())]
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
