@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -84,7 +83,11 @@ def _transport(name: str, command: list[str]) -> Callable[[Gateway], Awaitable[N
     from mcp_gateway.protocol import modern  # noqa: F401 — needed by the first request of 2026-07-28
     from mcp_gateway.transports.http import serve_http
 
-    return partial(serve_http, on_listening=lambda url: announce(url, command))
+    async def serve_over_http(gateway: Gateway) -> None:
+        guarded = gateway.authenticator is not None
+        await serve_http(gateway, on_listening=lambda url: announce(url, command, guarded=guarded))
+
+    return serve_over_http
 
 
 async def _end_on_signal(gateway: Gateway, scope: anyio.CancelScope) -> None:
@@ -98,12 +101,16 @@ async def _end_on_signal(gateway: Gateway, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def announce(url: str, command: list[str]) -> None:
+SIGN_IN = "Clients sign a person in first, in a browser. Add people with: media-gateway user add NAME\n\n"
+
+
+def announce(url: str, command: list[str], *, guarded: bool) -> None:
     """Say where the gateway listens, and what clients are configured with.
 
     Args:
         url: Its address.
         command: What starts the same gateway over stdio.
+        guarded: People have to sign in.
     """
     configuration = {"mcpServers": {"media-gateway": {"command": command[0], "args": command[1:]}}}
     text = (
@@ -114,6 +121,7 @@ def announce(url: str, command: list[str]) -> None:
         f"  REST                   {url}/api/v1/discovery/search?query=the+dark+knight\n"
         f"  Health                 {url}/readyz\n"
         f"\n"
+        f"{SIGN_IN if guarded else ''}"
         f"For a client that connects over HTTP, paste:\n"
         f"  {_compact({'mcpServers': {'media-gateway': {'type': 'http', 'url': f'{url}/mcp'}}})}\n"
         f"For a client that starts the gateway itself, over stdio:\n"
