@@ -153,11 +153,8 @@ class PluginManager:
 
     def _refuse_both(self, name: str) -> None:
         """Somebody who turned sign-in on must not find it off for a reason they overlooked."""
-        if self._is_wanted(name):
+        if self._settings.turns_on(name):
             raise SettingsError(f"plugins.{name}.enabled is true, but gateway.disabled names the plugin. Drop either.")
-
-    def _is_wanted(self, name: str) -> bool:
-        return bool(self._settings.plugins.get(name, {}).get("enabled", False))
 
     async def _declare(self, plugin: Plugin, *, taken: bool) -> None:
         if taken:
@@ -232,7 +229,7 @@ class PluginManager:
 
     def _insist(self, plugin: Plugin) -> None:
         """Whoever switched a plugin on, such as the one that guards access, does not want to run without it."""
-        if self._settings.gateway.strict_plugins or self._is_wanted(plugin.name):
+        if self._settings.gateway.strict_plugins or self._settings.turns_on(plugin.name):
             raise PluginError(f"plugin {plugin.name!r}: {plugin.for_operator}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -240,6 +240,13 @@ class Settings(Section):
     def database_url(self) -> str:
         """The URL of the database, the embedded one by default."""
         return self.storage.url or f"sqlite:///{self.gateway.data_dir / 'media-gateway.sqlite3'}"
+
+    def turns_on(self, plugin: str) -> bool:
+        """Whether a plugin's table says that it is `enabled`. What is neither yes nor no counts as yes."""
+        try:
+            return TypeAdapter(bool).validate_python(self.plugins.get(plugin, {}).get("enabled", False))
+        except ValidationError:
+            return True
 
 
 def setting_paths() -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def user_add(
     """Add somebody. The password is asked for, or read from the first line of standard input."""
     settings, password = _settings(config, data_dir), _new_password()
     _asked(settings, lambda users: users.add(name, password, is_operator=operator))
-    if settings.plugins.get("auth", {}).get("enabled"):
+    if settings.turns_on("auth"):
         typer.echo(f"{name} can sign in now.")
     else:
         typer.echo(f"{name} can sign in once sign-in is on: plugins.auth.enabled = true.")

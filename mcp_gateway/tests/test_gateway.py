@@ -152,9 +152,10 @@ async def test_what_is_turned_on_runs_or_nothing_does(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"plugins\.guard\.enabled"):
         async with Gateway(settings(tmp_path, gateway={"disabled": ["guard"]}, **on), [guard]).running():
             pytest.fail("it started")
-    off = Gateway(settings(tmp_path), [guard])
-    async with off.running():
-        assert off.plugins[0].state == "quarantined"
+    for said in ({}, {"plugins": {"guard": {"enabled": "false"}}}):  # as an environment variable has it
+        off = Gateway(settings(tmp_path, **said), [guard])
+        async with off.running():
+            assert off.plugins[0].state == "quarantined"
 
 
 async def test_strict_plugins_stops_the_start(tmp_path: Path) -> None:
