@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Send
@@ -51,9 +52,10 @@ async def refuse(
     code: int = INVALID_REQUEST,
     request_id: RequestId | None = None,
     headers: RawHeaders = (),
+    data: Any = None,
 ) -> None:
     """Send a JSON-RPC error."""
-    await respond(send, encode(error_answer(request_id, code, message)), status, headers)
+    await respond(send, encode(error_answer(request_id, code, message, data)), status, headers)
 
 
 def accepts(headers: Headers, media_type: str) -> bool:

@@ -17,7 +17,6 @@ from anyio.abc import TaskGroup
 from starlette.types import Receive, Scope, Send
 
 from mcp_gateway.errors import Forbidden, translation
-from mcp_gateway.protocol.context import error_answer
 from mcp_gateway.protocol.conversation import has_envelope
 from mcp_gateway.protocol.encoding import encode
 from mcp_gateway.protocol.messages import INTERNAL_ERROR, Parsed, Refusal, Request
@@ -178,8 +177,8 @@ class StreamableHttp:
 async def _forbid(send: Send, parsed: Parsed, error: Forbidden) -> None:
     request_id = parsed.id if isinstance(parsed, Request) else None
     headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-    body = error_answer(request_id, translation(error).jsonrpc_code, error.message, error.payload())
-    await respond(send, encode(body), 403, headers)
+    code = translation(error).jsonrpc_code
+    await refuse(send, 403, error.message, code, request_id, headers, data=error.payload())
 
 
 async def _contained(job: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -28,12 +28,12 @@ MAX_KEYS_BYTES = 256 * 1024
 async def open_door(services: Services, settings: AuthSettings, people: PeopleOnDemand) -> Sequence[BaseRoute]:
     """From now on nobody gets in over HTTP without a token. The routes are for everybody."""
     addresses = addresses_of(settings.issuer or services.address)
+    proofs = DpopProofs(services, services.cursors.keys_for("nonces of DPoP")[0])
     if settings.external_issuer:
         tokens, routes = _of_others(services, settings, addresses)
     else:
         opened = await people.sign_ins()
-        tokens, routes = opened.sign_ins, routes_of(services, settings, addresses, opened)
-    proofs = DpopProofs(services, services.cursors.keys_for("nonces of DPoP")[0])
+        tokens, routes = opened.sign_ins, routes_of(services, settings, addresses, opened, proofs)
     bearer = BearerAuthenticator(tokens, addresses, proofs)
     services.events.subscribe(SignInRevoked, bearer.hear)
     services.provide(Authenticator, bearer)

@@ -38,19 +38,13 @@ def routes_of(
     settings: AuthSettings,
     addresses: Addresses,
     opened: Opened,
-    *,
-    fetch: GuardedFetch | None = None,
+    proofs: DpopProofs,
 ) -> Sequence[BaseRoute]:
-    """The routes of the authorization server, and what tidies up behind it.
-
-    Args:
-        fetch: Gets the documents of clients; None: the usual one.
-    """
+    """The routes of the authorization server, and what tidies up behind it."""
     throttle, registered = Throttle(services), ClientStore(services)
-    documents = ClientDocuments(services, throttle, fetch or GuardedFetch()) if settings.client_documents else None
+    documents = ClientDocuments(services, throttle, GuardedFetch()) if settings.client_documents else None
     clients = Clients(registered, documents, settings.client_authentication)
     address, code_store = ClientAddress(settings.client_address_header), CodeStore(services)
-    proofs = DpopProofs(services, services.cursors.keys_for("nonces of DPoP")[0])
     token = TokenEndpoint(
         addresses,
         clients,
