@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
 import orjson
 import typer
 
 from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, log_when_asked, settings_from
-from mcp_gateway.cli.starting import started
+from mcp_gateway.cli.starting import asked
 from mcp_gateway.interfaces import TokenKeys
-from mcp_gateway.settings import Settings
 
 key_app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
 
@@ -40,12 +37,7 @@ def key_rotate(config: ConfigOption = None, data_dir: DataDirOption = None) -> N
     typer.echo(f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M} UTC.")
 
 
-def _asked(config: Path | None, data_dir: Path | None, work: Callable[[TokenKeys], Awaitable[T]]) -> T:
+def _asked(config: Path | None, data_dir: Path | None, question: Callable[[TokenKeys], Awaitable[T]]) -> T:
     settings = settings_from(config, data_dir)
     log_when_asked(settings.log)
-    return anyio.run(partial(_ask, settings, work))
-
-
-async def _ask(settings: Settings, work: Callable[[TokenKeys], Awaitable[T]]) -> T:
-    async with started(settings, only={"auth"}, one_shot=True) as gateway:
-        return await work(gateway.provided(TokenKeys))
+    return asked(settings, "auth", TokenKeys, question)

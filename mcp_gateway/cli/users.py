@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import anyio
 import orjson
 import typer
 
 from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, log_when_asked, settings_from
-from mcp_gateway.cli.starting import started
+from mcp_gateway.cli.starting import asked
 from mcp_gateway.errors import InvalidParams
 from mcp_gateway.interfaces import UserEntry, Users
 from mcp_gateway.settings import Settings
@@ -85,13 +83,8 @@ def _settings(config: Path | None, data_dir: Path | None) -> Settings:
     return settings
 
 
-def _asked(settings: Settings, work: Callable[[Users], Awaitable[T]]) -> T:
-    return anyio.run(partial(_ask, settings, work))
-
-
-async def _ask(settings: Settings, work: Callable[[Users], Awaitable[T]]) -> T:
-    async with started(settings, only={"auth"}, one_shot=True) as gateway:
-        return await work(gateway.provided(Users))
+def _asked(settings: Settings, question: Callable[[Users], Awaitable[T]]) -> T:
+    return asked(settings, "auth", Users, question)
 
 
 def _new_password() -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from typing import Annotated
 
-import anyio
 import orjson
 import typer
 
 from mcp_gateway.cli.ingest import country
 from mcp_gateway.cli.options import ConfigOption, DataDirOption, JsonOption, log_when_asked, settings_from
-from mcp_gateway.cli.starting import started
+from mcp_gateway.cli.starting import asked
 from mcp_gateway.interfaces import Importers, Withdrawal
-from mcp_gateway.settings import Settings
 
 NOWHERE = "none"
 """What `--region` says for offers of no known country."""
@@ -37,17 +34,13 @@ def withdraw(
     settings = settings_from(config, data_dir)
     log_when_asked(settings.log)
     where = "" if region == NOWHERE else country(region)
-    asked = partial(_withdraw, settings, source, platform=platform, region=where, dry_run=dry_run)
-    gone = anyio.run(asked)
+    gone = asked(
+        settings,
+        "ingestion",
+        Importers,
+        lambda importers: importers.withdraw(source, platform=platform, region=where, dry_run=dry_run),
+    )
     typer.echo(orjson.dumps([asdict(each) for each in gone]).decode() if json else _in_words(gone, dry_run=dry_run))
-
-
-async def _withdraw(
-    settings: Settings, source: str, *, platform: str | None, region: str | None, dry_run: bool
-) -> Sequence[Withdrawal]:
-    async with started(settings, only={"ingestion"}, one_shot=True) as gateway:
-        importers = gateway.provided(Importers)
-        return await importers.withdraw(source, platform=platform, region=region, dry_run=dry_run)
 
 
 def _in_words(gone: Sequence[Withdrawal], *, dry_run: bool) -> str:
